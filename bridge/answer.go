@@ -1,0 +1,45 @@
+package bridge
+
+// Status is how a wait ended.
+type Status string
+
+const (
+	Replied Status = "replied" // with the reply that was waited for
+	Pending Status = "pending" // none yet: ask again with the cursor
+	Closed  Status = "closed"  // and none will come in this conversation
+)
+
+// AgentState tells where the agents are.
+type AgentState string
+
+const (
+	AgentWaiting AgentState = "waiting" // none has come yet
+	AgentJoined  AgentState = "joined"  // at least one is in the conversation
+	AgentLeft    AgentState = "left"    // all who came have left
+)
+
+// Answer is what a caller gets. Messages holds every reply after the caller's
+// cursor, in order, and may be non-empty with any status; Cursor stands at the
+// last of what the caller has now seen, and is zero only if nothing was ever
+// said.
+type Answer struct {
+	Status   Status
+	Messages []Message
+	Cursor   Cursor
+	Agent    AgentState
+	More     bool // replies are left that did not fit; they follow the cursor
+
+	written func() // what is to be remembered once the answer reached its caller; may be nil
+}
+
+// MaxText is how much text one answer carries, in characters. GPT Actions allow
+// 100 000 for the whole body. The first message is always whole.
+const MaxText = 60_000
+
+// Written is to be called once the answer was written to its caller without an
+// error. Only then is it remembered as told.
+func (a Answer) Written() {
+	if a.written != nil {
+		a.written()
+	}
+}

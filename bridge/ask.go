@@ -1,0 +1,116 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Question is what a caller asks.
+type Question struct {
+	Customer Customer
+	Text     string    // not empty, valid UTF-8
+	After    Cursor    // replies up to here have been seen; zero: see Bridge.Ask
+	Key      string    // optional: binds the text for 24 hours, so that it is asked once
+	Deadline time.Time // when the caller must have its answer; absolute, from the request's arrival
+}
+
+func (q Question) validate() error {
+	switch {
+	case strings.TrimSpace(q.Text) == "":
+		return fmt.Errorf("%w: the text is empty", ErrInvalid)
+	case !utf8.ValidString(q.Text):
+		return fmt.Errorf("%w: the text is not UTF-8", ErrInvalid)
+	}
+	return nil
+}
+
+// Ask says the question and waits for an agent's reply to it, until q.Deadline.
+// It finds the customer's open conversation or opens one. The answer is
+//
+//   - Replied with a reply of an agent that came after the question;
+//   - Pending when the deadline passed first, the process drains, or the same
+//     customer waits too often: the question was said and must not be said again;
+//   - Closed when the conversation ended after the question was said.
+//
+// Older replies after the cursor come along first, and automatic messages too.
+// Without a cursor the replies begin after what an earlier Ask told, or else
+// after the customer's previous message.
+//
+// The same question is said once: under its key for 24 hours; without a key
+// until an answer with its reply was [Answer.Written], at most two minutes after
+// its deadline. Asked again in that time it attaches to the question said.
+//
+// Saying has SayLimit even when the deadline is nearer, and runs to its end when
+// ctx is done. After that a done ctx ends the wait: with Pending if its cause is
+// [ErrDraining], or else with the cause.
+//
+// Errors: [ErrInvalid], [ErrCursorAhead], [ErrKeyReused], [ErrBusy], [ErrDeskRefused],
+// [ErrDeskUnavailable]: nothing was said. [ErrMailbox] and [ErrUnsure]: asked again
+// unchanged, the question is not said twice.
+func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
+	if err := q.validate(); err != nil {
+		return Answer{}, err
+	}
+	seat, err := b.sit(ctx, q.Customer)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer seat.leave()
+
+	sayBy := time.Now().Add(b.config.SayLimit)
+	if q.Deadline.After(sayBy) {
+		sayBy = q.Deadline
+	}
+	saying, cancel := context.WithDeadline(context.WithoutCancel(ctx), sayBy)
+	defer cancel()
+	s, err := b.say(saying, q)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer s.watch.Close()
+
+	toIt := func(p place, m Message) bool {
+		return m.Kind == FromAgent && p.generation == s.generation && m.Index > s.index
+	}
+	r, err := b.reading(ctx, q.Customer, s.after, s.place)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := r.await(ctx, s.watch, seat, q.Deadline, toIt)
+	if err == nil {
+		answer.written = func() { b.told(ctx, q, s, answer) }
+	}
+	return answer, err
+}
+
+// sit takes a seat, unless the process is stopping.
+func (b *Bridge) sit(ctx context.Context, c Customer) (*seat, error) {
+	if err := ctx.Err(); err != nil {
+		if errors.Is(context.Cause(ctx), ErrDraining) {
+			return nil, fmt.Errorf("%w: %w", ErrBusy, ErrDraining)
+		}
+		return nil, context.Cause(ctx)
+	}
+	return b.parking.take(c)
+}
+
+// told remembers what a caller without a cursor has seen, and that a question
+// without a key may be asked anew.
+func (b *Bridge) told(ctx context.Context, q Question, s said, a Answer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.config.KeepLimit)
+	defer cancel()
+	var err error
+	if q.Key == "" && a.Status != Pending && !a.More {
+		err = b.mail.Forget(ctx, q.Customer, s.id, s.rec)
+	}
+	if q.After.IsZero() {
+		err = errors.Join(err, b.mail.Tell(ctx, q.Customer, a.Cursor))
+	}
+	if err != nil {
+		b.log.WarnContext(ctx, "what was told could not be noted", "error", err)
+	}
+}

@@ -1,0 +1,72 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// parking counts the requests that wait. A customer who asks again and again,
+// because a proxy hides that its calls were cut, loses the oldest of them.
+type parking struct {
+	max, each int
+
+	mu    sync.Mutex
+	total int
+	seats map[Customer][]*seat
+}
+
+// seat is a waiting request's place.
+type seat struct {
+	lot      *parking
+	customer Customer
+	taken    chan struct{} // closed when a later request takes the seat
+}
+
+// take finds a seat, or fails with ErrBusy when the process is full.
+func (p *parking) take(c Customer) (*seat, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine := p.seats[c]
+	if len(mine) >= p.each {
+		p.free(mine[0])
+		close(mine[0].taken)
+	} else if p.total >= p.max {
+		return nil, fmt.Errorf("%w: %d requests wait already", ErrBusy, p.total)
+	}
+	s := &seat{lot: p, customer: c, taken: make(chan struct{})}
+	if p.seats == nil {
+		p.seats = map[Customer][]*seat{}
+	}
+	p.seats[c] = append(p.seats[c], s)
+	p.total++
+	return s, nil
+}
+
+// leave gives the seat back, unless it was taken.
+func (s *seat) leave() {
+	s.lot.mu.Lock()
+	defer s.lot.mu.Unlock()
+	s.lot.free(s)
+}
+
+// free removes a seat. The caller holds the lock.
+func (p *parking) free(s *seat) {
+	mine := p.seats[s.customer]
+	i := slices.Index(mine, s)
+	if i < 0 {
+		return
+	}
+	p.total--
+	if mine = slices.Delete(slices.Clone(mine), i, i+1); len(mine) > 0 {
+		p.seats[s.customer] = mine
+	} else {
+		delete(p.seats, s.customer)
+	}
+}
+
+func (p *parking) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
+}

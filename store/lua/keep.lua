@@ -1,0 +1,105 @@
+-- Keep what has become known of a conversation, once, move the mark over the run now known and past the holes
+-- below `believe`, and wake the conversation's watchers if anything changed.
+-- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
+-- an owner [6] owner or '' [7] its generation [8] number of messages [9] number of those who joined, then for each
+-- message its index, 1 if the customer's own, and JSON, then who joined, then who left
+-- Returns {mark, messages that were not there, of those how many at or below the mark before}.
+local key, believe, closing = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes')
+local function number(field, value, default)
+  if not value then return default end
+  return tonumber(value) or error(field .. ' is not a number: ' .. value)
+end
+local owner, gap = f[1], f[7]
+local mark, top, own = number('mark', f[2], -1), number('top', f[3], -1), number('own', f[4], -1)
+local closed, agents = number('closed', f[5], 0), number('agents', f[6], 0)
+local before = mark
+if ARGV[5] == '1' and not owner then return {mark, 0, 0} end
+
+-- The indices known above the mark, each with whether it is the customer's own.
+local beyond = {}
+for index, mine in string.gmatch(f[8] or '', '(%d+):(%d)') do
+  beyond[#beyond + 1] = {tonumber(index), mine == '1'}
+end
+
+-- A message that is late lies in a range of holes; what remains of the range stands on either side of it.
+local holes = f[9] or ''
+local function fill(index)
+  holes = string.gsub(holes, '(%d+)-(%d+),', function(from, to)
+    from, to = tonumber(from), tonumber(to)
+    if index < from or index > to then return nil end
+    local rest = ''
+    if from < index then rest = from .. '-' .. (index - 1) .. ',' end
+    if index < to then rest = rest .. (index + 1) .. '-' .. to .. ',' end
+    return rest
+  end)
+end
+
+local new, late, changed, at = 0, 0, false, 10
+for _ = 1, tonumber(ARGV[8]) do
+  local index, mine = tonumber(ARGV[at]), ARGV[at + 1] == '1'
+  if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 2]) == 1 then
+    new, top = new + 1, math.max(top, index)
+    if index > mark then
+      beyond[#beyond + 1] = {index, mine}
+    else
+      late = late + 1
+      fill(index)
+      if mine then own = math.max(own, index) end
+    end
+  end
+  at = at + 3
+end
+
+table.sort(beyond, function(a, b) return a[1] < b[1] end)
+local passed = 0
+for i, known in ipairs(beyond) do
+  local index = known[1]
+  if index ~= mark + 1 then
+    if index > believe then break end
+    holes = holes .. (mark + 1) .. '-' .. (index - 1) .. ','
+  end
+  mark, passed = index, i
+  if known[2] then own = index end
+end
+
+local first_left = at + tonumber(ARGV[9])
+for i = at, first_left - 1 do
+  if redis.call('HSETNX', key, 'in:' .. ARGV[i], 1) == 1 then agents, changed = agents + 1, true end
+end
+for i = first_left, #ARGV do
+  local was = redis.call('HGET', key, 'in:' .. ARGV[i])
+  if was ~= '0' then
+    redis.call('HSET', key, 'in:' .. ARGV[i], 0)
+    if was then agents = agents - 1 end
+    changed = true
+  end
+end
+if changed then redis.call('HSET', key, 'agents', agents) end
+if closing > closed then
+  redis.call('HSET', key, 'closed', closing)
+  changed = true
+end
+if ARGV[6] ~= '' and not owner then
+  redis.call('HSET', key, 'customer', ARGV[6], 'generation', ARGV[7])
+  changed = true
+end
+if new == 0 and mark == before and not changed then return {mark, 0, 0} end
+
+local rest = {}
+for i = passed + 1, #beyond do rest[#rest + 1] = beyond[i][1] .. ':' .. (beyond[i][2] and 1 or 0) end
+redis.call('HSET', key, 'mark', mark, 'top', top, 'own', own)
+local function set(field, value)
+  if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
+end
+set('beyond', table.concat(rest, ','))
+set('holes', holes)
+if top == mark then
+  set('gap_at', '')
+elseif mark ~= before or not gap then
+  local time = redis.call('TIME')
+  set('gap_at', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+redis.call('PEXPIRE', key, ARGV[2])
+redis.call('PUBLISH', ARGV[1], 'wake')
+return {mark, new, late}

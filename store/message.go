@@ -1,0 +1,77 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"flexbridge/bridge"
+)
+
+// maxIndex is the highest Index that fits a cursor.
+const maxIndex = 999_999_999
+
+// letter is a message in its stored form.
+type letter struct {
+	index int
+	own   bool // the customer's
+	text  string
+}
+
+// seal brings messages into the stored form, the same for Memory and Redis.
+func seal(messages []bridge.Message) ([]letter, error) {
+	letters := make([]letter, len(messages))
+	for i, m := range messages {
+		if m.Index < 0 || m.Index > maxIndex {
+			return nil, fmt.Errorf("message %s has Index %d, not 0 to %d", m.SID, m.Index, maxIndex)
+		}
+		m.SentAt = m.SentAt.UTC()
+		own := m.Kind == bridge.FromCustomer
+		if own {
+			// What the customer said is the desk's to keep; we only need to find it.
+			m = bridge.Message{SID: m.SID, Index: m.Index, Kind: m.Kind, Nonce: m.Nonce, SentAt: m.SentAt}
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("message %s: %w", m.SID, err)
+		}
+		letters[i] = letter{index: m.Index, own: own, text: string(text)}
+	}
+	return letters, nil
+}
+
+// unseal reads the stored form.
+func unseal(text string) (bridge.Message, error) {
+	var m bridge.Message
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return bridge.Message{}, fmt.Errorf("stored message: %w", err)
+	}
+	return m, nil
+}
+
+// joined lists the participants that an update says are in: an agent who writes
+// is one of them.
+func joined(u bridge.Update) []string {
+	var sids []string
+	for _, sid := range u.Joined {
+		if sid != "" {
+			sids = append(sids, sid)
+		}
+	}
+	for _, m := range u.Messages {
+		if m.Kind == bridge.FromAgent && m.Participant != "" {
+			sids = append(sids, m.Participant)
+		}
+	}
+	return sids
+}
+
+// agentState tells where the agents are from how many ever came and are in.
+func agentState(known bool, in int) bridge.AgentState {
+	switch {
+	case !known:
+		return bridge.AgentWaiting
+	case in > 0:
+		return bridge.AgentJoined
+	}
+	return bridge.AgentLeft
+}

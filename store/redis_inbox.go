@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"flexbridge/bridge"
+)
+
+// Keep keeps what has become known; see bridge.Mailbox.
+func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) (bridge.Kept, error) {
+	letters, err := seal(u.Messages)
+	if err != nil {
+		return bridge.Kept{}, err
+	}
+	var owner bridge.Owner
+	if u.Owner != nil {
+		owner = *u.Owner
+	}
+	came := joined(u)
+	args := []any{
+		wakeChannel(conversation), ms(r.cfg.Retention), u.Believe, int(u.Closed), bit(u.OwnedOnly),
+		string(owner.Customer), owner.Generation, len(letters), len(came),
+	}
+	for _, l := range letters {
+		args = append(args, l.index, bit(l.own), l.text)
+	}
+	for _, sid := range came {
+		args = append(args, sid)
+	}
+	for _, sid := range u.Left {
+		if sid != "" {
+			args = append(args, sid)
+		}
+	}
+	answer, err := r.run(ctx, keepScript, conversationKey(conversation), args...)
+	if err != nil {
+		return bridge.Kept{}, err
+	}
+	var kept bridge.Kept
+	kept.Mark, _ = answer.number("mark", -1)
+	kept.New, _ = answer.number("new", 0)
+	kept.Late, _ = answer.number("late", 0)
+	return kept, answer.err
+}
+
+// Read returns what is known; see bridge.Mailbox.
+func (r *Redis) Read(ctx context.Context, conversation string, after int) (bridge.Inbox, error) {
+	answer, err := r.run(ctx, readScript, conversationKey(conversation), after)
+	if err != nil {
+		return bridge.Inbox{}, err
+	}
+	var in bridge.Inbox
+	customer, owned := answer.text("customer")
+	generation, _ := answer.number("generation", 0)
+	if owned {
+		in.Owner = &bridge.Owner{Customer: bridge.Customer(customer), Generation: generation}
+	}
+	in.Mark, _ = answer.number("mark", -1)
+	in.Top, _ = answer.number("top", -1)
+	in.Own, _ = answer.number("own", -1)
+	closed, _ := answer.number("closed", int(bridge.NotClosed))
+	in.Closed = bridge.Closing(closed)
+	agents, known := answer.number("agents", 0)
+	in.Agent = agentState(known, agents)
+	in.GapAge = answer.age("gap_at", 0)
+	in.LookAge = answer.age("looked", never)
+	for _, text := range answer.list("messages") {
+		message, err := unseal(text)
+		if err != nil {
+			return bridge.Inbox{}, err
+		}
+		in.Messages = append(in.Messages, message)
+	}
+	if answer.err != nil {
+		return bridge.Inbox{}, answer.err
+	}
+	return in, nil
+}
+
+// Claim claims a look; see bridge.Mailbox.
+func (r *Redis) Claim(ctx context.Context, conversation string, d time.Duration) (bool, error) {
+	return r.change(ctx, claimScript, conversationKey(conversation), ms(d), ms(r.cfg.Retention))
+}

@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"flexbridge/bridge"
+	"flexbridge/store"
+	"flexbridge/store/storetest"
+)
+
+// message is an update with one agent's message.
+func message(index int) bridge.Update {
+	return bridge.Update{Messages: []bridge.Message{{Index: index, Kind: bridge.FromAgent}}}
+}
+
+func watch(t testing.TB, r *store.Redis, conversation string) bridge.Watch {
+	t.Helper()
+	w, err := r.Watch(t.Context(), conversation)
+	check(t, err)
+	t.Cleanup(w.Close)
+	return w
+}
+
+// wakes keeps a message and waits for the wake.
+func wakes(t testing.TB, r *store.Redis, w bridge.Watch, conversation string, index int) {
+	t.Helper()
+	_, err := r.Keep(t.Context(), conversation, message(index))
+	check(t, err)
+	awaitWake(t, w)
+}
+
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestRedisRestarted(t *testing.T) {
+	for _, keepData := range []bool{true, false} {
+		t.Run(fmt.Sprintf("keepData=%v", keepData), func(t *testing.T) {
+			s := storetest.StartRedis(t)
+			r := open(t, s.URL, store.Config{})
+			w := watch(t, r, "CH1")
+			wakes(t, r, w, "CH1", 0)
+			s.Restart(keepData)
+			awaitWake(t, w) // read again: what was sent meanwhile is gone
+			in, err := r.Read(t.Context(), "CH1", -1)
+			if err != nil || (in.Mark == 0) != keepData {
+				t.Errorf("Read = %+v, %v", in, err)
+			}
+			wakes(t, r, w, "CH1", 1)
+			wakes(t, r, watch(t, r, "CH2"), "CH2", 0)
+		})
+	}
+}
+
+func TestRedisWatchWhileDown(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{Linger: time.Millisecond})
+	s.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Watch(ctx, "CH1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Watch = %v while Redis is down, want the context's end", err)
+	}
+	eventually(t, "who gave up leaves nothing behind", func() bool { return r.Stats().Channels == 1 })
+
+	var wg sync.WaitGroup
+	wg.Go(func() { wakes(t, r, watch(t, r, "CH1"), "CH1", 0) }) // waits until it is back
+	s.Restart(true)
+	wg.Wait()
+	if r.Stats().Reconnects == 0 {
+		t.Error("no reconnect was counted")
+	}
+}
+
+func TestRedisSubscriptionKilled(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{})
+	w, other := watch(t, r, "CH1"), watch(t, r, "CH2")
+	for i := range 5 {
+		s.Do("CLIENT", "KILL", "TYPE", "pubsub")
+		awaitWake(t, w)
+		awaitWake(t, other)
+		wakes(t, r, w, "CH1", i)
+	}
+}
+
+// A connection that is dead without an error is found by the probe.
+func TestRedisDeafSubscription(t *testing.T) {
+	s := storetest.StartRedis(t)
+	p := startProxy(t, s.Addr)
+	r := open(t, "redis://"+p.addr(), store.Config{Probe: 50 * time.Millisecond})
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	if n := p.deafen(); n != 1 {
+		t.Fatalf("%d subscriptions pass the proxy, want 1", n)
+	}
+	_, err := r.Keep(t.Context(), "CH1", message(1))
+	check(t, err)
+	awaitWake(t, w)
+	if in, err := r.Read(t.Context(), "CH1", 0); err != nil || len(in.Messages) != 1 {
+		t.Errorf("Read = %+v, %v, want what was kept while deaf", in, err)
+	}
+	wakes(t, r, w, "CH1", 2)
+	if got := r.Stats(); got.Misses < 2 || got.Reconnects != 1 {
+		t.Errorf("Stats = %+v, want two misses and one reconnect", got)
+	}
+}
+
+func TestRedisManyWatchers(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{})
+	const n = 1_000
+	ws := make([]bridge.Watch, n)
+	var wg sync.WaitGroup
+	for i := range ws {
+		wg.Go(func() { ws[i] = watch(t, r, fmt.Sprint("CH", i)) })
+	}
+	wg.Wait()
+	for i := range ws {
+		wg.Go(func() { wakes(t, r, ws[i], fmt.Sprint("CH", i), 0) })
+	}
+	wg.Wait()
+	if got := s.Clients(); got > 17 {
+		t.Errorf("%d connections with %d watchers, want at most 17", got, n)
+	}
+	s.Do("CLIENT", "KILL", "TYPE", "pubsub")
+	for _, w := range ws {
+		awaitWake(t, w)
+	}
+}
+
+// A channel stays subscribed for a while, and then no longer.
+func TestRedisLinger(t *testing.T) {
+	s := storetest.StartRedis(t)
+	subscribed := func(of string) bool {
+		list, _ := s.Do("PUBSUB", "CHANNELS", "flexbridge:{"+of+"}:wake").([]any)
+		return len(list) > 0
+	}
+	t.Run("long", func(t *testing.T) {
+		r := open(t, s.URL, store.Config{Linger: time.Hour})
+		watch(t, r, "CH1").Close()
+		watch(t, r, "CH2") // later, so what Close had to write is written
+		if !subscribed("CH1") {
+			t.Error("unsubscribed at once")
+		}
+		wakes(t, r, watch(t, r, "CH1"), "CH1", 0)
+	})
+	t.Run("short", func(t *testing.T) {
+		r := open(t, s.URL, store.Config{Linger: 20 * time.Millisecond})
+		w := watch(t, r, "CH3")
+		watch(t, r, "CH4").Close()
+		eventually(t, "it is unsubscribed", func() bool { return !subscribed("CH4") })
+		wakes(t, r, watch(t, r, "CH4"), "CH4", 0)
+		wakes(t, r, w, "CH3", 0)
+	})
+	t.Run("right back", func(t *testing.T) {
+		r := open(t, s.URL, store.Config{Linger: 50 * time.Millisecond})
+		watch(t, r, "CH6").Close()
+		back := watch(t, r, "CH6")
+		watch(t, r, "CH7").Close()
+		eventually(t, "who left later is unsubscribed", func() bool { return !subscribed("CH7") })
+		wakes(t, r, back, "CH6", 0)
+	})
+	t.Run("coming and going", func(t *testing.T) {
+		r := open(t, s.URL, store.Config{Linger: time.Nanosecond})
+		var index atomic.Int64
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 100 {
+					w, err := r.Watch(t.Context(), "CH5")
+					if err != nil {
+						t.Errorf("Watch = %v", err)
+						return
+					}
+					wakes(t, r, w, "CH5", int(index.Add(1)))
+					w.Close()
+				}
+			})
+		}
+		wg.Wait()
+		eventually(t, "all are unsubscribed", func() bool { return r.Stats().Channels == 1 })
+		if subscribed("CH5") {
+			t.Error("still subscribed when nobody watches")
+		}
+	})
+}
+
+func TestRedisCloseWithWatchers(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r, err := store.OpenRedis(s.URL, store.Config{})
+	check(t, err)
+	w := watch(t, r, "CH1")
+	s.Freeze()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := r.Watch(context.Background(), "CH2") // never confirmed
+		failed <- err
+	}()
+	eventually(t, "it is waiting", func() bool { return r.Stats().Channels == 3 })
+	check(t, r.Close())
+	if err := <-failed; err == nil {
+		t.Error("Watch of a closed mailbox: no error")
+	}
+	s.Thaw()
+	w.Close()
+}

@@ -1,0 +1,64 @@
+package store_test
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"flexbridge/bridge"
+	"flexbridge/store"
+	"flexbridge/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// go-redis's pool, when its server was gone, ends up to a second after its Close.
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
+
+func TestMemory(t *testing.T) {
+	storetest.Run(t, func(*testing.T) bridge.Mailbox { return store.NewMemory(store.Config{}) })
+}
+
+func TestRedis(t *testing.T) {
+	s := storetest.StartRedis(t)
+	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL, store.Config{}) })
+}
+
+func TestRedisCluster(t *testing.T) {
+	bus, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	_, port, _ := net.SplitHostPort(bus.Addr().String())
+	check(t, bus.Close())
+	s := storetest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", port)
+	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	eventually(t, "the cluster is up", func() bool {
+		info, _ := s.Do("CLUSTER", "INFO").(string)
+		return strings.Contains(info, "cluster_state:ok")
+	})
+	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL+","+s.Addr, store.Config{}) })
+}
+
+func TestRedisSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "redis.sock")
+	storetest.StartRedis(t, "--unixsocket", socket)
+	r := open(t, "unix://"+socket, store.Config{})
+	wakes(t, r, watch(t, r, "CH1"), "CH1", 0)
+}
+
+func open(t testing.TB, url string, cfg store.Config) *store.Redis {
+	t.Helper()
+	r, err := store.OpenRedis(url, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+	return r
+}
