@@ -1,0 +1,153 @@
+// Package flex is the desk at which agents sit in Twilio Flex.
+//
+// A conversation of the bridge is a conversation of Twilio Conversations, the
+// classic v1 API, in which the customer is a chat participant. A webhook of its
+// own tells us what happens in it, and a Studio flow that sends it to Flex is
+// attached to it; the customer's first message starts that flow. All of this is
+// described in "Integrate a custom chat client with Flex"
+// (twilio.com/docs/flex/developer/conversations/integrate-a-custom-chat-client-with-flex).
+package flex
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/twilio/twilio-go/client"
+
+	"flexbridge/bridge"
+)
+
+// Config is what a desk is made from.
+type Config struct {
+	// AccountSID and AuthToken are the account's credentials. With APIKey and
+	// APISecret those are used instead, and AuthToken may be empty. Twilio's Go
+	// library sends letters and digits only.
+	AccountSID, AuthToken string
+	APIKey, APISecret     string
+
+	// FlowSID is the Studio flow that sends conversations to Flex. Required.
+	FlowSID string
+
+	// ServiceSID is the conversation service; empty is the account's default one,
+	// which has to be Flex's own ("Conversations best practices",
+	// twilio.com/docs/flex/developer/conversations/best-practices).
+	ServiceSID string
+
+	// APIURL takes Twilio's place in every call, with path and query unchanged;
+	// empty is https://conversations.twilio.com. TWILIO_EDGE and TWILIO_REGION of
+	// the environment have no effect.
+	APIURL string
+
+	// WebhookURL is the public URL of our webhook, without a query. Required
+	// unless ConsoleScope is set.
+	WebhookURL string
+
+	// ConsoleScope says that one webhook for all conversations was set up in
+	// Twilio's console, so that none is made for each.
+	ConsoleScope bool
+
+	// Keys marks the webhooks that we made. Required.
+	Keys *bridge.Keyring
+
+	// Timeout limits each HTTP request; 0 is 10 seconds.
+	Timeout time.Duration
+
+	// Logger tells of calls that are tried again; nil is silent.
+	Logger *slog.Logger
+}
+
+const (
+	twilioURL      = "https://conversations.twilio.com"
+	defaultTimeout = 10 * time.Second
+	// maxHookURL: error 50372, twilio.com/docs/api/errors/50372.
+	maxHookURL = 512
+)
+
+// Desk is safe for concurrent use. It keeps connections open between calls, see
+// CloseIdleConnections, and has no goroutines of its own.
+type Desk struct {
+	config      Config
+	credentials *client.Credentials
+	base        *url.URL
+	transport   *http.Transport
+	log         *slog.Logger
+}
+
+var _ bridge.Desk = (*Desk)(nil)
+
+// New makes a desk; it calls nobody. Its errors name what is wrong with the
+// configuration, and hold no secret.
+func New(c Config) (*Desk, error) {
+	base, err := absolute(cmp.Or(c.APIURL, twilioURL))
+	if err != nil {
+		return nil, fmt.Errorf("Twilio's API: %w", err)
+	}
+	credentials := client.NewCredentials(c.AccountSID, c.AuthToken)
+	if c.APIKey != "" || c.APISecret != "" {
+		credentials = client.NewCredentials(c.APIKey, c.APISecret)
+	}
+	if err := c.validate(credentials); err != nil {
+		return nil, err
+	}
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// The default of 2 for a host would open a connection for nearly every call
+	// once a few callers ask at the same time.
+	transport.MaxIdleConnsPerHost = 64
+	transport.MaxIdleConns = 64
+
+	log := c.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log}, nil
+}
+
+// CloseIdleConnections closes the connections that no call uses at present. The
+// desk remains usable.
+func (d *Desk) CloseIdleConnections() { d.transport.CloseIdleConnections() }
+
+var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+
+func (c Config) validate(credentials *client.Credentials) error {
+	switch {
+	case !alphanumeric.MatchString(credentials.Username):
+		return errors.New("the account SID or API key is missing or has characters other than letters and digits")
+	case !alphanumeric.MatchString(credentials.Password):
+		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
+	case c.FlowSID == "":
+		return errors.New("the SID of the Studio flow is missing")
+	case c.Keys == nil:
+		return errors.New("the keyring is missing")
+	case c.ConsoleScope:
+		return nil
+	}
+	if _, err := absolute(c.WebhookURL); err != nil {
+		return fmt.Errorf("our webhook: %w", err)
+	}
+	if hook := c.Keys.HookURL(c.WebhookURL, strings.Repeat("0", 34)); len(hook) > maxHookURL {
+		return fmt.Errorf("our webhook: its URL would have %d characters, and Twilio takes %d", len(hook), maxHookURL)
+	}
+	return nil
+}
+
+// absolute parses an http(s) URL that ends with its path. The parser's own error
+// is left out, as it repeats a URL that may hold a password.
+func absolute(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, errors.New("not an absolute http or https URL")
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, errors.New("a URL with user, query or fragment, which it must not have")
+	}
+	return u, nil
+}
