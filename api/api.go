@@ -1,0 +1,175 @@
+// Package api is the callers' HTTP: an assistant asks a person, waits for the
+// reply, and ends the conversation.
+//
+//	POST /send/{username}     ask, and wait
+//	GET  /replies/{username}  wait
+//	POST /end/{username}      close the conversation
+//
+// All three answer in one shape, in which a wait that ran out is a status and not
+// an error. Errors are problem documents (RFC 9457) with a code that does not
+// change and a detail that tells a model what to do. The package also serves what
+// describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
+// an orchestrator asks (/livez, /readyz).
+//
+// The username is a capability: who knows it reads the conversation. It is turned
+// into a customer at the door, and neither it nor any text is logged.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"flexbridge/bridge"
+)
+
+// Asker is what the service does; *bridge.Bridge is one.
+type Asker interface {
+	Ask(context.Context, bridge.Question) (bridge.Answer, error)
+	Await(ctx context.Context, c bridge.Customer, after bridge.Cursor, deadline time.Time) (bridge.Answer, error)
+	End(ctx context.Context, c bridge.Customer, after bridge.Cursor) (bridge.Answer, error)
+}
+
+// Config describes one deployment. PublicURL and Keys are required.
+type Config struct {
+	// PublicURL is where the world reaches the service: http or https, a host,
+	// perhaps a path, no slash at its end.
+	PublicURL string
+	// Wait is the longest wait of one request, and the wait of one that does not
+	// say. 0 means 40 s, as GPT Actions cut a call at 45 s ("GPT Actions:
+	// production notes" in OpenAI's documentation).
+	Wait time.Duration
+	// BodyTimeout is how long a request's body may take to arrive. 0 means 10 s.
+	BodyTimeout time.Duration
+	// Keys turn usernames into customers.
+	Keys *bridge.Keyring
+	// Ready tells why no request should be sent here now; nil means always ready.
+	Ready func(context.Context) error
+	// Contact is the operator's e-mail address, for the manifest and the legal page.
+	Contact string
+	// Version stands in the OpenAPI document. Empty means "dev".
+	Version string
+	// Logger gets one line for each exchange; nil means silent.
+	Logger *slog.Logger
+}
+
+var (
+	errPublicURL = errors.New("api: the public URL is not http(s)://host[/path] without a slash at its end")
+	errKeys      = errors.New("api: a keyring is needed")
+)
+
+// API serves the callers. It is safe for concurrent use.
+type API struct {
+	cfg   Config
+	asker Asker
+	log   *slog.Logger
+	pages []page
+}
+
+// New returns an API that passes questions to asker. It refuses a PublicURL that
+// cannot stand in the documents made from it.
+func New(cfg Config, asker Asker) (*API, error) {
+	u, err := url.Parse(cfg.PublicURL)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" ||
+		u.String() != u.Scheme+"://"+u.Host+u.EscapedPath() || strings.HasSuffix(cfg.PublicURL, "/") {
+		return nil, errPublicURL
+	}
+	if cfg.Keys == nil {
+		return nil, errKeys
+	}
+	if cfg.Wait == 0 {
+		cfg.Wait = 40 * time.Second
+	}
+	if cfg.BodyTimeout == 0 {
+		cfg.BodyTimeout = 10 * time.Second
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
+	}
+	pages, err := makePages(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("api: making the documents: %w", err)
+	}
+	return &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages}, nil
+}
+
+// Register serves everything of the package on e, becomes its HTTPErrorHandler,
+// and logs and recovers for all of e's routes, whoever registered them.
+func (a *API) Register(e *echo.Echo) {
+	e.HTTPErrorHandler = a.handleError
+	e.Use(a.logExchange, recoverPanic)
+	a.RegisterHealth(e)
+
+	// Browsers fetched manifest and document for ChatGPT, and called plugins on
+	// localhost directly: these origins and headers, as OpenAI's retrieval plugin
+	// has them.
+	cors := middleware.CORSWithConfig(middleware.CORSConfig{
+		AllowOrigins: []string{"https://chat.openai.com", "https://chatgpt.com"},
+		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderAuthorization,
+			"openai-conversation-id", "openai-ephemeral-user-id"},
+	})
+	route := func(methods []string, path string, h echo.HandlerFunc) {
+		e.Match(methods, path, h, cors)
+		// Middleware of a route runs for its methods only; cors answers this one.
+		e.OPTIONS(path, echo.NotFoundHandler, cors)
+	}
+	route([]string{http.MethodPost}, "/send/:username", a.send)
+	route([]string{http.MethodGet}, "/replies/:username", a.replies)
+	route([]string{http.MethodPost}, "/end/:username", a.end)
+	for _, p := range a.pages {
+		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
+	}
+}
+
+const (
+	livePath  = "/livez"
+	readyPath = "/readyz"
+)
+
+// RegisterHealth serves /livez and /readyz only, for a listener that callers do
+// not reach.
+func (a *API) RegisterHealth(e *echo.Echo) {
+	methods := []string{http.MethodGet, http.MethodHead}
+	e.Match(methods, livePath, func(c echo.Context) error {
+		return c.String(http.StatusOK, "ok\n")
+	})
+	e.Match(methods, readyPath, a.ready)
+}
+
+func (a *API) ready(c echo.Context) error {
+	if err := a.cfg.Ready(c.Request().Context()); err != nil {
+		p := problemOf(err)
+		if p.Status != http.StatusServiceUnavailable {
+			p = notReady
+		}
+		a.log.Warn("not ready", "err", err)
+		return write(c, p)
+	}
+	return c.String(http.StatusOK, "ok\n")
+}
+
+// recoverPanic turns a handler's panic into an error with its stack, which is
+// logged and answered as any error that nobody knows.
+var recoverPanic = middleware.RecoverWithConfig(middleware.RecoverConfig{
+	DisableStackAll:     true,
+	DisableErrorHandler: true,
+	LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+		// Not wrapped: what was panicked with must not be taken for its own row.
+		return fmt.Errorf("panic: %v\n%s", err, stack)
+	},
+})

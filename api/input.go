@@ -1,0 +1,150 @@
+package api
+
+import (
+	"bytes"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"flexbridge/bridge"
+)
+
+// input is a request of which everything was checked.
+type input struct {
+	customer bridge.Customer
+	text     string
+	after    bridge.Cursor
+	key      string
+	wait     *int // seconds; nil: not said
+}
+
+// inputError names the field that is not of its form, and what is allowed.
+type inputError struct{ field, allowed string }
+
+func (e *inputError) Error() string { return e.field + ": " + e.allowed }
+
+func (e *inputError) Unwrap() error { return bridge.ErrInvalid }
+
+func (a *API) readSend(c echo.Context) (input, error) {
+	var text, after, key *string
+	var wait *int
+	in, err := a.readPost(c, map[string]field{
+		"msg":   {&text, allowedText},
+		"after": {&after, "text"},
+		"key":   {&key, allowedKey},
+		"wait":  {&wait, allowedWait},
+	})
+	if err != nil {
+		return input{}, err
+	}
+	if text == nil || strings.TrimSpace(*text) == "" || utf8.RuneCountInString(*text) > maxText || strings.ContainsRune(*text, 0) {
+		return input{}, &inputError{"msg", allowedText}
+	}
+	in.text = *text
+	if in.after, err = parseAfter(after); err != nil {
+		return input{}, err
+	}
+	if key != nil {
+		if !keyForm.MatchString(*key) {
+			return input{}, &inputError{"key", allowedKey}
+		}
+		in.key = *key
+	}
+	if wait != nil && (*wait < 0 || *wait > maxWait) {
+		return input{}, &inputError{"wait", allowedWait}
+	}
+	in.wait = wait
+	return in, nil
+}
+
+func (a *API) readReplies(c echo.Context) (input, error) {
+	in, err := a.readCustomer(c)
+	if err != nil {
+		return input{}, err
+	}
+	query, err := readQuery(c, "after", "wait")
+	if err != nil {
+		return input{}, err
+	}
+	if after, given := query["after"]; given {
+		if in.after, err = parseAfter(&after); err != nil {
+			return input{}, err
+		}
+	}
+	if wait, given := query["wait"]; given {
+		seconds, err := strconv.Atoi(wait)
+		if err != nil || !waitForm.MatchString(wait) || seconds > maxWait {
+			return input{}, &inputError{"wait", allowedWait}
+		}
+		in.wait = &seconds
+	}
+	return in, nil
+}
+
+func (a *API) readEnd(c echo.Context) (input, error) {
+	var after *string
+	in, err := a.readPost(c, map[string]field{"after": {&after, "text"}})
+	if err != nil {
+		return input{}, err
+	}
+	in.after, err = parseAfter(after)
+	return in, err
+}
+
+// readPost reads what every POST has: the customer, no query, and an object of
+// these fields, or an empty body, which is an object without fields.
+func (a *API) readPost(c echo.Context, fields map[string]field) (input, error) {
+	a.limitBody(c)
+	in, err := a.readCustomer(c)
+	if err != nil {
+		return input{}, err
+	}
+	if _, err := readQuery(c); err != nil {
+		return input{}, err
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return input{}, err
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return in, nil
+	}
+	if !isJSON(c.Request().Header) {
+		return input{}, errMediaType
+	}
+	return in, decodeObject(body, fields)
+}
+
+func (a *API) readCustomer(c echo.Context) (input, error) {
+	username := c.Param("username")
+	// echo takes parameters from the path as it was sent if that matters.
+	if c.Request().URL.RawPath != "" {
+		if plain, err := url.PathUnescape(username); err == nil {
+			username = plain
+		}
+	}
+	distinct := make(map[rune]bool)
+	for _, r := range username {
+		distinct[r] = true
+	}
+	if !usernameForm.MatchString(username) || len(distinct) < minDistinct {
+		return input{}, &inputError{"username", allowedUsername}
+	}
+	customer := a.cfg.Keys.Customer("username", username)
+	c.Set(customerKey, customer)
+	return input{customer: customer}, nil
+}
+
+func parseAfter(text *string) (bridge.Cursor, error) {
+	if text == nil {
+		return bridge.Cursor{}, nil
+	}
+	after, err := bridge.ParseCursor(*text)
+	if err != nil {
+		return after, &inputError{"after", strings.TrimPrefix(err.Error(), bridge.ErrInvalid.Error()+": ")}
+	}
+	return after, nil
+}

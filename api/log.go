@@ -1,0 +1,58 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"flexbridge/bridge"
+)
+
+// What handlers note in echo's context for the log line of their exchange.
+const (
+	outcomeKey  = "flexbridge outcome"  // string: the answer's status or the problem's code
+	customerKey = "flexbridge customer" // bridge.Customer
+
+	outcomeLeft = "caller_left"
+)
+
+// logExchange writes one line for each exchange. It has neither text nor
+// username, so neither the URL nor, below 500, the error: both may hold what the
+// caller wrote.
+func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		arrived := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err)
+		}
+		status := c.Response().Status
+		attrs := []slog.Attr{
+			slog.String("method", c.Request().Method),
+			slog.String("route", c.Path()),
+			slog.Duration("wait", time.Since(arrived)),
+		}
+		if customer, known := c.Get(customerKey).(bridge.Customer); known {
+			attrs = append(attrs, slog.String("customer", string(customer[:8])))
+		}
+		outcome, _ := c.Get(outcomeKey).(string)
+		level := slog.LevelInfo
+		switch {
+		case outcome == outcomeLeft:
+			level = slog.LevelDebug
+		case c.Path() == livePath || c.Path() == readyPath:
+			level = slog.LevelDebug // asked every few seconds
+		case status >= http.StatusInternalServerError:
+			level = slog.LevelWarn
+			if outcome == codeInternal {
+				level = slog.LevelError
+			}
+			attrs = append(attrs, slog.Any("err", err))
+		}
+		attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
+		a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
+		return nil
+	}
+}

@@ -1,0 +1,182 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"flexbridge/api"
+	"flexbridge/bridge"
+)
+
+// The limits are those of version v1: OpenAI's "Getting started" for plugins, of 2023.
+func TestManifest(t *testing.T) {
+	w := serve(newServer(t, config(t), &desk{}), request("GET", "/.well-known/ai-plugin.json", ""))
+	if w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("GET = %d %v, want 200 and JSON", w.Code, w.Header())
+	}
+	compare(t, "ai-plugin.json", w.Body.String()+"\n")
+	var m map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil {
+		t.Fatal(err)
+	}
+	for field, limit := range map[string]int{
+		"name_for_model": 50, "name_for_human": 20, "description_for_human": 100, "description_for_model": 8000,
+	} {
+		if n := utf8.RuneCountInString(m[field].(string)); n == 0 || n > limit {
+			t.Errorf("%s has %d characters, want 1 to %d", field, n, limit)
+		}
+	}
+	if name := m["name_for_model"].(string); !regexp.MustCompile(`^[A-Za-z0-9]+$`).MatchString(name) {
+		t.Errorf("name_for_model = %q, want letters and digits", name)
+	}
+}
+
+func TestPages(t *testing.T) {
+	e := newServer(t, config(t), &desk{})
+	for path, contentType := range map[string]string{
+		"/": "application/yaml", "/openapi.yaml": "application/yaml", "/.well-known/ai-plugin.json": "application/json",
+		"/logo.png": "image/png", "/legal": "text/html; charset=UTF-8", "/livez": "text/plain; charset=UTF-8", "/readyz": "text/plain; charset=UTF-8",
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			w := serve(e, request(method, path, ""))
+			if w.Code != 200 || w.Header().Get("Content-Type") != contentType || w.Body.Len() == 0 {
+				t.Errorf("%s %s = %d %v, want 200 and %s", method, path, w.Code, w.Header(), contentType)
+			}
+		}
+	}
+	if a, b := serve(e, request("GET", "/", "")), serve(e, request("GET", "/openapi.yaml", "")); a.Body.String() != b.Body.String() {
+		t.Error("/ and /openapi.yaml differ")
+	}
+}
+
+func TestLogo(t *testing.T) {
+	w := serve(newServer(t, config(t), &desk{}), request("GET", "/logo.png", ""))
+	size := w.Body.Len()
+	logo, err := png.Decode(bytes.NewReader(w.Body.Bytes()))
+	if err != nil || logo.Bounds().Dx() != 512 || logo.Bounds().Dy() != 512 || size > 30_000 {
+		t.Errorf("logo = %v, %d bytes, %v, want 512x512 below 30000", logo.Bounds(), size, err)
+	}
+}
+
+func TestLegal(t *testing.T) {
+	cfg := config(t)
+	cfg.Contact = `"<b>"@example.com`
+	w := serve(newServer(t, cfg, &desk{}), request("GET", "/legal", ""))
+	if !strings.Contains(w.Body.String(), "&lt;b&gt;") || strings.Contains(w.Body.String(), "<b>") {
+		t.Errorf("GET = %s, want the contact, escaped", w.Body)
+	}
+	cfg.Contact = ""
+	if w := serve(newServer(t, cfg, &desk{}), request("GET", "/legal", "")); strings.Contains(w.Body.String(), "mailto") {
+		t.Errorf("GET = %s, want no address", w.Body)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	e := newServer(t, config(t), &desk{answer: replied})
+	for origin, allowed := range map[string]bool{
+		"https://chat.openai.com": true, "https://chatgpt.com": true,
+		"http://chatgpt.com": false, "https://chatgpt.com.evil.example": false, "https://x.chatgpt.com": false,
+		"https://chatgptxcom": false, "null": false, "": false,
+	} {
+		for _, path := range []string{"/", "/.well-known/ai-plugin.json", "/send/" + username, "/replies/" + username, "/end/" + username} {
+			preflight := request("OPTIONS", path, "")
+			preflight.Header.Set("Origin", origin)
+			preflight.Header.Set("Access-Control-Request-Method", "POST")
+			preflight.Header.Set("Access-Control-Request-Headers", "content-type")
+			w := serve(e, preflight)
+			want := ""
+			if allowed {
+				want = origin
+			}
+			if w.Code != http.StatusNoContent || w.Header().Get("Access-Control-Allow-Origin") != want {
+				t.Errorf("OPTIONS %s from %q = %d %v, want 204 for %q", path, origin, w.Code, w.Header(), want)
+			}
+			if headers := w.Header().Get("Access-Control-Allow-Headers"); allowed &&
+				headers != "Content-Type,Authorization,openai-conversation-id,openai-ephemeral-user-id" {
+				t.Errorf("OPTIONS %s allows the headers %q", path, headers)
+			}
+		}
+		// An error is readable there, too.
+		r := request("POST", "/send/"+username, "{}")
+		r.Header.Set("Origin", origin)
+		if w := serve(e, r); (w.Header().Get("Access-Control-Allow-Origin") == origin) != allowed && origin != "" {
+			t.Errorf("POST from %q = %v, allowed %v", origin, w.Header(), allowed)
+		}
+	}
+}
+
+func TestReady(t *testing.T) {
+	rows := map[string]struct {
+		err  error
+		code string
+	}{
+		"draining": {fmt.Errorf("stopping: %w", bridge.ErrDraining), "draining"},
+		"mailbox":  {fmt.Errorf("asking: %w", bridge.ErrMailbox), "mailbox_unavailable"},
+		"unknown":  {errors.New("secret detail"), "not_ready"},
+		"no 503":   {bridge.ErrDeskRefused, "not_ready"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			cfg.Ready = func(context.Context) error { return row.err }
+			a, err := api.New(cfg, &desk{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := echo.New() // the operators' listener has nothing else of ours
+			a.RegisterHealth(e)
+			w := serve(e, request("GET", "/readyz", ""))
+			p := asProblem(t, w.Code, w.Header(), w.Body.Bytes())
+			if w.Code != 503 || p.Code != row.code || strings.Contains(p.Detail, "secret") {
+				t.Errorf("GET /readyz = %d %+v, want 503 %s", w.Code, p, row.code)
+			}
+			if w := serve(e, request("GET", "/livez", "")); w.Code != 200 {
+				t.Errorf("GET /livez = %d, want 200", w.Code)
+			}
+		})
+	}
+}
+
+// One line for each exchange, with neither text nor username.
+func TestLog(t *testing.T) {
+	rows := map[string]struct {
+		request *http.Request
+		desk    *desk
+		want    string
+	}{
+		"answer": {request("POST", "/send/"+username, `{"msg":"topsecret"}`), &desk{answer: replied},
+			"level=INFO msg=exchange method=POST route=/send/:username wait=TIME customer=HASH status=200 outcome=replied"},
+		"refusal": {request("POST", "/send/"+username, `{"topsecret":"topsecret"}`), &desk{},
+			"level=INFO msg=exchange method=POST route=/send/:username wait=TIME customer=HASH status=400 outcome=invalid"},
+		"unavailable": {request("GET", "/replies/"+username, ""), &desk{err: fmt.Errorf("reading: %w", bridge.ErrMailbox)},
+			`level=WARN msg=exchange method=GET route=/replies/:username wait=TIME customer=HASH err="reading: the mailbox cannot be used now" status=503 outcome=mailbox_unavailable`},
+		"no such path": {request("GET", "/topsecret", ""), &desk{},
+			`level=INFO msg=exchange method=GET route="" wait=TIME status=404 outcome=not_found`},
+		"health": {request("GET", "/livez", ""), &desk{},
+			`level=DEBUG msg=exchange method=GET route=/livez wait=TIME status=200 outcome=""`},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			log := logTo(&cfg)
+			serve(newServer(t, cfg, row.desk), row.request)
+			line := regexp.MustCompile(`time=\S+ `).ReplaceAllString(log.String(), "")
+			line = regexp.MustCompile(`wait=\S+`).ReplaceAllString(line, "wait=TIME")
+			line = regexp.MustCompile(`customer=[0-9a-f]{8} `).ReplaceAllString(line, "customer=HASH ")
+			if line != row.want+"\n" {
+				t.Errorf("log = %s, want %s", line, row.want)
+			}
+		})
+	}
+}
