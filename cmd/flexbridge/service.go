@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"flexbridge/api"
+	"flexbridge/bridge"
+	"flexbridge/bridge/flex"
+	"flexbridge/store"
+	"flexbridge/webhook"
+)
+
+// serve runs the service until ctx is done, and then drains it.
+func serve(ctx context.Context) error {
+	c, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	s, err := newService(c, c.logger())
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("LISTEN_ADDR: %w", err), s.close())
+	}
+	return s.run(ctx, listener)
+}
+
+// service is one replica.
+type service struct {
+	config   Config
+	log      *slog.Logger
+	echo     *echo.Echo // cmd may add routes before run
+	bridge   *bridge.Bridge
+	desk     *flex.Desk
+	mail     mailbox
+	draining atomic.Bool
+}
+
+// mailbox is a store that is closed in the end.
+type mailbox interface {
+	bridge.Mailbox
+	io.Closer
+}
+
+type memory struct{ *store.Memory }
+
+func (memory) Close() error { return nil }
+
+// newService wires a service that listens nowhere yet.
+func newService(c Config, logger *slog.Logger) (*service, error) {
+	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
+	if err != nil {
+		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	desk, err := flex.New(flex.Config{
+		AccountSID: c.AccountSID, AuthToken: string(c.AuthToken),
+		APIKey: c.APIKey, APISecret: string(c.APISecret),
+		FlowSID: c.FlowSID, ServiceSID: c.ServiceSID, APIURL: c.APIURL,
+		WebhookURL: c.PublicURL + webhook.Path, ConsoleScope: c.WebhookScope == "console",
+		Keys: keys, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mail, err := openMailbox(c, logger)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail}
+	s.bridge = bridge.New(desk, mail, keys, bridge.Config{
+		Wait: c.Wait, MaxParked: c.MaxParked, LooksPerSecond: c.LooksPerSecond, Logger: logger,
+	})
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	callers, err := api.New(api.Config{
+		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Ready: s.ready,
+		Contact: c.Contact, Version: version(), Logger: logger,
+	}, s.bridge)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	tokens := []string{string(c.AuthToken)}
+	if c.AuthTokenSecondary != "" {
+		tokens = append(tokens, string(c.AuthTokenSecondary))
+	}
+	hooks, err := webhook.New(webhook.Config{
+		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys, Logger: logger,
+	}, s.bridge)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	callers.Register(s.echo)
+	hooks.Register(s.echo)
+	return s, nil
+}
+
+func openMailbox(c Config, logger *slog.Logger) (mailbox, error) {
+	config := store.Config{Retention: c.Retention}
+	if c.RedisURL == "" {
+		logger.Warn("REDIS_URL is empty: conversations are remembered by this process alone, so run only one")
+		return memory{store.NewMemory(config)}, nil
+	}
+	redis, err := store.OpenRedis(string(c.RedisURL), config)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	return redis, nil
+}
+
+// ready tells why nothing should be sent here now.
+func (s *service) ready(ctx context.Context) error {
+	if s.draining.Load() {
+		return bridge.ErrDraining
+	}
+	return s.mail.Ping(ctx)
+}
+
+// run serves until ctx is done. Then requests that wait are answered pending at
+// once, what is being said or kept is finished, and the store is closed.
+func (s *service) run(ctx context.Context, listener net.Listener) error {
+	waits, drain := context.WithCancelCause(context.Background())
+	defer drain(nil)
+	server := &http.Server{
+		Handler:     s.echo,
+		BaseContext: func(net.Listener) context.Context { return waits },
+		ErrorLog:    log.New(io.Discard, "", 0), // strangers' broken connections
+		// The handlers extend these for requests that wait.
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "version", version())
+
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.log.Info("draining", "waiting", s.bridge.Parked())
+		s.draining.Store(true)
+		drain(bridge.ErrDraining)
+		// Saying has until its request's deadline, and ten seconds at least.
+		grace, cancel := context.WithTimeout(context.Background(), s.config.Wait+10*time.Second)
+		defer cancel()
+		err = server.Shutdown(grace)
+		<-failed
+	}
+	err = errors.Join(err, server.Close(), s.close())
+	s.log.Info("stopped")
+	return err
+}
+
+// close closes what newService opened, the last first.
+func (s *service) close() error {
+	if s.bridge != nil {
+		s.bridge.Close()
+	}
+	s.desk.CloseIdleConnections()
+	return s.mail.Close()
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"flexbridge/bridge/flex/flexsim"
+	"flexbridge/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	// go-redis's pool, when its server was gone, ends up to a second after its Close.
+	dials := goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")
+	goleak.VerifyTestMain(m, dials, goleak.Cleanup(func(code int) {
+		http.DefaultClient.CloseIdleConnections()
+		os.Exit(code)
+	}))
+}
+
+// world is a pretend Twilio with replicas of the real service around it.
+type world struct {
+	t      *testing.T
+	twilio *flexsim.Sim
+	rest   *httptest.Server
+	agent  *flexsim.Agent
+	redis  *storetest.Server // nil: every replica has its own memory
+}
+
+func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
+	t.Helper()
+	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
+	w.rest = httptest.NewServer(w.twilio)
+	w.agent = w.twilio.Agent("ana.lopez@example.com")
+	t.Cleanup(func() {
+		w.twilio.Close()
+		w.rest.Close()
+	})
+	return w
+}
+
+// replica is one running service.
+type replica struct {
+	*service
+	url     string
+	stop    func() error // drains, and waits for the end; may be called twice
+	stopped <-chan struct{}
+}
+
+// start runs a replica whose webhooks go to hooks, or to itself if that is nil.
+func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
+	w.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := &replica{url: "http://" + listener.Addr().String()}
+	c := testConfig(r.url)
+	c.APIURL = w.rest.URL
+	if hooks != nil {
+		c.PublicURL = hooks.url
+	}
+	if w.redis != nil {
+		c.RedisURL = Secret(w.redis.URL)
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if err := c.Validate(); err != nil {
+		w.t.Fatal(err)
+	}
+	if r.service, err = newService(c, testLogger(w.t)); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	r.stopped = stopped
+	go func() {
+		defer close(stopped)
+		err = r.run(ctx, listener)
+	}()
+	r.stop = func() error {
+		cancel()
+		<-stopped
+		return err
+	}
+	w.t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := r.stop(); err != nil {
+			w.t.Errorf("stopping: %v", err)
+		}
+	})
+	return r
+}
+
+func testConfig(publicURL string) Config {
+	return Config{
+		ListenAddr: "127.0.0.1:0", PublicURL: publicURL,
+		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
+		WebhookScope: "conversation", IdentitySecret: Secret(strings.Repeat("s", 32)),
+		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour, LogFormat: "text",
+	}
+}
+
+// testLogger shows what is logged when a test fails, or with -v.
+func testLogger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// answer is what callers get: the one shape, or a problem document.
+type answer struct {
+	HTTP     int `json:"-"`
+	Status   any
+	Messages []struct{ ID, Kind, Author, Text string }
+	Cursor   string
+	Agent    string
+	Next     string
+	Code     string
+	Detail   string
+	Field    string
+}
+
+func (a answer) texts() string {
+	var texts []string
+	for _, m := range a.Messages {
+		texts = append(texts, m.Text)
+	}
+	return strings.Join(texts, "|")
+}
+
+func username(name string) string { return name + "-0123456789abcdef" }
+
+// send asks, and waits for the answer.
+func (r *replica) send(ctx context.Context, name string, body map[string]any) (answer, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return answer{}, err
+	}
+	return call(ctx, http.MethodPost, r.url+"/send/"+username(name), text)
+}
+
+func (r *replica) replies(ctx context.Context, name, after string, wait int) (answer, error) {
+	query := url.Values{"after": {after}, "wait": {fmt.Sprint(wait)}}
+	return call(ctx, http.MethodGet, r.url+"/replies/"+username(name)+"?"+query.Encode(), nil)
+}
+
+func (r *replica) end(ctx context.Context, name, after string) (answer, error) {
+	text, err := json.Marshal(map[string]string{"after": after})
+	if err != nil {
+		return answer{}, err
+	}
+	return call(ctx, http.MethodPost, r.url+"/end/"+username(name), text)
+}
+
+func call(ctx context.Context, method, address string, body []byte) (a answer, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return a, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return a, err
+	}
+	defer res.Body.Close()
+	a.HTTP = res.StatusCode
+	text, err := io.ReadAll(res.Body)
+	if err == nil && len(text) > 0 {
+		err = json.Unmarshal(text, &a)
+	}
+	return a, err
+}
+
+// result is an answer that is still to come.
+type result struct {
+	answer
+	err  error
+	took time.Duration
+}
+
+func later(f func() (answer, error)) <-chan result {
+	c := make(chan result, 1)
+	go func() {
+		start := time.Now()
+		a, err := f()
+		c <- result{a, err, time.Since(start)}
+	}()
+	return c
+}
+
+// asking sends in the background, after a cursor if there is one.
+func (w *world) asking(r *replica, name, text string, after ...string) <-chan result {
+	body := map[string]any{"msg": text}
+	if len(after) > 0 {
+		body["after"] = after[0]
+	}
+	return later(func() (answer, error) { return r.send(w.t.Context(), name, body) })
+}
+
+// until waits for something to have happened at Twilio.
+func (w *world) until(condition func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	if err := w.twilio.Until(ctx, condition); err != nil {
+		w.t.Fatalf("it did not happen: %v", err)
+	}
+}
+
+// asked waits until an agent sees the question, and returns its conversation.
+func (w *world) asked(text string) string {
+	w.t.Helper()
+	var sid string
+	w.until(func() bool {
+		for _, c := range w.twilio.Conversations() {
+			for _, m := range c.Messages {
+				if m.Text == text {
+					sid = c.SID
+				}
+			}
+		}
+		return sid != ""
+	})
+	return sid
+}
+
+func (w *world) reply(conversation, text string) {
+	w.t.Helper()
+	if _, err := w.agent.Say(conversation, text); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) want(got result, status, texts string) answer {
+	w.t.Helper()
+	if got.err != nil || got.HTTP != http.StatusOK || got.Status != status || got.texts() != texts {
+		w.t.Fatalf("answer = %d %v %q %s (%v) after %v, want %s %q", got.HTTP, got.Status, got.texts(), got.Detail, got.err, got.took, status, texts)
+	}
+	return got.answer
+}
+
+func now(a answer, err error) result { return result{answer: a, err: err} }
+
+// front stands where the world reaches the service, such as a load balancer: it
+// passes requests to the replicas in turn.
+type front struct {
+	*httptest.Server
+	mu       sync.Mutex
+	replicas []*replica
+	next     int
+}
+
+func newFront(t *testing.T) *front {
+	f := &front{}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:  f.rewrite,
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	f.Server = httptest.NewServer(proxy)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *front) to(replicas ...*replica) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.replicas = replicas
+}
+
+func (f *front) rewrite(r *httputil.ProxyRequest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next++
+	target, _ := url.Parse(f.replicas[f.next%len(f.replicas)].url)
+	r.SetURL(target)
+}
