@@ -151,6 +151,9 @@ func TestCallerLeaves(t *testing.T) {
 func TestWritten(t *testing.T) {
 	draining, drain := context.WithCancelCause(t.Context())
 	drain(bridge.ErrDraining)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	inHand, hangUp := context.WithCancel(t.Context())
 	rows := map[string]struct {
 		ctx  context.Context
 		w    http.ResponseWriter
@@ -158,6 +161,8 @@ func TestWritten(t *testing.T) {
 	}{
 		"written":       {t.Context(), httptest.NewRecorder(), true},
 		"draining":      {draining, httptest.NewRecorder(), true},
+		"caller left":   {gone, httptest.NewRecorder(), false},
+		"hung up after": {inHand, &broken{ResponseRecorder: httptest.NewRecorder(), written: hangUp}, true},
 		"write failed":  {t.Context(), &broken{ResponseRecorder: httptest.NewRecorder(), write: errors.New("broken pipe")}, false},
 		"flush failed":  {t.Context(), &broken{ResponseRecorder: httptest.NewRecorder(), flush: errors.New("broken pipe")}, false},
 		"without flush": {t.Context(), struct{ http.ResponseWriter }{httptest.NewRecorder()}, true},
@@ -178,11 +183,15 @@ func TestWritten(t *testing.T) {
 type broken struct {
 	*httptest.ResponseRecorder
 	write, flush error
+	written      func() // may be nil
 }
 
 func (b *broken) Write(p []byte) (int, error) {
 	if b.write != nil {
 		return 0, b.write
+	}
+	if b.written != nil {
+		defer b.written()
 	}
 	return b.ResponseRecorder.Write(p)
 }

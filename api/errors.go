@@ -141,7 +141,9 @@ func (a *API) handleError(err error, c echo.Context) {
 
 // write answers with a problem document.
 func write(c echo.Context, p problem) error {
-	c.Set(outcomeKey, p.Code)
+	if c.Get(outcomeKey) == nil {
+		c.Set(outcomeKey, p.Code)
+	}
 	if p.retryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}

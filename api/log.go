@@ -18,6 +18,10 @@ const (
 	outcomeLeft = "caller_left"
 )
 
+// NoteOutcome names what became of an exchange that another package serves, for
+// its line in the log.
+func NoteOutcome(c echo.Context, outcome string) { c.Set(outcomeKey, outcome) }
+
 // logExchange writes one line for each exchange. It has neither text nor
 // username, so neither the URL nor, below 500, the error: both may hold what the
 // caller wrote.

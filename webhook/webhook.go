@@ -35,7 +35,7 @@ type Deliverer interface {
 	Deliver(context.Context, bridge.Event) error
 }
 
-// Config says whose webhooks are accepted. Everything but Logger is required.
+// Config says whose webhooks are accepted. Everything but Note and Logger is required.
 type Config struct {
 	// PublicURL is the address that Twilio knows, without a slash at its end. The
 	// signature is checked over it, whatever host or scheme a request claims.
@@ -47,6 +47,9 @@ type Config struct {
 	AuthTokens []string
 	// Keys tell which hooks we registered.
 	Keys *bridge.Keyring
+	// Note is told the outcome of each request, for its line in the log; nil means
+	// that nobody is.
+	Note func(c echo.Context, outcome string)
 	// Logger gets the refusals; nil means silent.
 	Logger *slog.Logger
 }
@@ -65,6 +68,7 @@ type Handler struct {
 	validators []client.RequestValidator
 	keys       *bridge.Keyring
 	deliverer  Deliverer
+	note       func(c echo.Context, outcome string)
 	log        *slog.Logger
 	counts     map[Outcome]*atomic.Uint64 // one for each outcome; never written after New
 }
@@ -78,6 +82,7 @@ func New(cfg Config, d Deliverer) (*Handler, error) {
 		accountSID: cfg.AccountSID,
 		keys:       cfg.Keys,
 		deliverer:  d,
+		note:       cfg.Note,
 		log:        cfg.Logger,
 		counts:     make(map[Outcome]*atomic.Uint64),
 	}
@@ -101,6 +106,9 @@ func New(cfg Config, d Deliverer) (*Handler, error) {
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.note == nil {
+		h.note = func(echo.Context, string) {}
 	}
 	for _, o := range outcomes {
 		h.counts[o] = new(atomic.Uint64)
@@ -129,9 +137,9 @@ func (h *Handler) Counts() map[Outcome]uint64 {
 func (h *Handler) serve(c echo.Context) error {
 	outcome, err := h.receive(c)
 	h.counts[outcome].Add(1)
+	h.note(c, string(outcome))
 	refusal, refused := refusals[outcome]
 	if !refused {
-		h.log.Debug("webhook", "outcome", string(outcome))
 		return c.NoContent(http.StatusNoContent)
 	}
 	h.log.Log(c.Request().Context(), refusal.level, "webhook refused", "outcome", string(outcome), "err", err)

@@ -98,7 +98,8 @@ func newService(c Config, logger *slog.Logger) (*service, error) {
 		tokens = append(tokens, string(c.AuthTokenSecondary))
 	}
 	hooks, err := webhook.New(webhook.Config{
-		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys, Logger: logger,
+		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys,
+		Note: api.NoteOutcome, Logger: logger,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
