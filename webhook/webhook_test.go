@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,5 +99,18 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("New = %v, %v, want an error", h, err)
 			}
 		})
+	}
+}
+
+func TestNotesEachOutcome(t *testing.T) {
+	for body, want := range map[string]webhook.Outcome{goodForm: webhook.MessageAdded, goodForm + "&Body=again": webhook.Malformed} {
+		cfg := config(t)
+		var noted []string
+		cfg.Note = func(_ echo.Context, outcome string) { noted = append(noted, outcome) }
+		_, handler := newHandler(t, cfg, &desk{})
+		handler.ServeHTTP(httptest.NewRecorder(), post("/twilio/webhook", body))
+		if !slices.Equal(noted, []string{string(want)}) {
+			t.Errorf("noted %q, want %q", noted, want)
+		}
 	}
 }
