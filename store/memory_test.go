@@ -38,7 +38,7 @@ func TestMemoryLifetimes(t *testing.T) {
 		if !known() {
 			t.Error("forgot within a minute that the desk knows of nothing")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if known() {
 			t.Error("the desk still known to know of nothing after a minute")
 		}
@@ -55,7 +55,7 @@ func TestMemoryLifetimes(t *testing.T) {
 		if mark() != 0 {
 			t.Error("a change did not renew the retention")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if mark() != -1 {
 			t.Error("a conversation outlived its retention")
 		}

@@ -82,7 +82,7 @@ func message(form map[string]string, now time.Time) (*bridge.Message, error) {
 		return nil, fmt.Errorf("%s is %q", messageSID, sid)
 	}
 	if !indexForm.MatchString(index) {
-		return nil, fmt.Errorf("Index is %q", index)
+		return nil, fmt.Errorf("the message's Index is %q", index)
 	}
 	number, _ := strconv.Atoi(index)
 	m := &bridge.Message{

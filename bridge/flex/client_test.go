@@ -111,9 +111,10 @@ func TestTimeoutOfOneRequest(t *testing.T) {
 	defer close(hold)
 	w.sim.Break(flexsim.CreateConversation, 1, flexsim.Fault{Hold: hold})
 	w.sim.Break(flexsim.FetchConversation, 1, flexsim.Fault{Hold: hold})
-	sid, err := w.Create(t.Context(), customer, 0)
+	_, err := w.Create(t.Context(), customer, 0)
 	w.outcome(t, "Create", err, errUnknown)
-	if sid, err = w.Create(t.Context(), customer, 0); err != nil {
+	sid, err := w.Create(t.Context(), customer, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.State(t.Context(), sid); err != nil {

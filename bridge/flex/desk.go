@@ -87,7 +87,7 @@ var _ bridge.Desk = (*Desk)(nil)
 func New(c Config) (*Desk, error) {
 	base, err := absolute(cmp.Or(c.APIURL, twilioURL))
 	if err != nil {
-		return nil, fmt.Errorf("Twilio's API: %w", err)
+		return nil, fmt.Errorf("the address of the API: %w", err)
 	}
 	credentials := client.NewCredentials(c.AccountSID, c.AuthToken)
 	if c.APIKey != "" || c.APISecret != "" {

@@ -12,7 +12,7 @@ import (
 
 var (
 	// errIncomplete: a success that lacks what it must hold.
-	errIncomplete = errors.New("Twilio's answer is incomplete")
+	errIncomplete = errors.New("the answer is incomplete")
 	// errIsIn: the identity is a participant already. Only Join sees it.
 	errIsIn = errors.New("the participant is there already")
 )
