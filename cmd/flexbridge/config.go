@@ -47,24 +47,50 @@ type Config struct {
 
 // loadConfig reads the environment and checks all of it.
 func loadConfig() (Config, error) {
-	var c Config
-	if err := envconfig.Process("", &c); err != nil {
-		// The library stops at the first value that it cannot read, and repeats
-		// the value, which may be a secret misplaced.
-		if bad := new(envconfig.ParseError); errors.As(err, &bad) {
-			err = fmt.Errorf("%s is no %s", bad.KeyName, bad.TypeName)
-		}
-		return c, errors.Join(errBadConfig, err)
-	}
-	return c, c.Validate()
+	c, problems := readConfig()
+	return c, badConfig(append(problems, c.problems()...))
 }
 
-var errBadConfig = errors.New("the environment is not right:")
+// readConfig reads the environment, and checks only that it can be read. What
+// cannot has its default. The library stops at the first such value, so that is
+// set aside until the rest is read.
+func readConfig() (c Config, problems []error) {
+	for {
+		c = Config{}
+		err := envconfig.Process("", &c)
+		bad := new(envconfig.ParseError)
+		if !errors.As(err, &bad) {
+			if err != nil {
+				problems = append(problems, err)
+			}
+			return c, problems
+		}
+		// Its own text repeats the value, which may be a secret misplaced.
+		problems = append(problems, fmt.Errorf("  %s is not of its type, %s", bad.KeyName, bad.TypeName))
+		value, set := os.LookupEnv(bad.KeyName)
+		if !set {
+			return c, problems
+		}
+		os.Unsetenv(bad.KeyName)
+		defer os.Setenv(bad.KeyName, value)
+	}
+}
+
+// badConfig is one error for all problems, and nil without any.
+func badConfig(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", errBadConfig, errors.Join(problems...))
+}
+
+var errBadConfig = errors.New("the environment is not right")
 
 // Validate reports every problem at once, by the variable's name, and repeats no
 // secret.
-func (c Config) Validate() error {
-	var problems []error
+func (c Config) Validate() error { return badConfig(c.problems()) }
+
+func (c Config) problems() (problems []error) {
 	check := func(ok bool, name, what string) {
 		if !ok {
 			problems = append(problems, fmt.Errorf("  %s %s", name, what))
@@ -90,10 +116,7 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		check(false, "LISTEN_ADDR", "must be host:port or :port")
 	}
-	if len(problems) == 0 {
-		return nil
-	}
-	return errors.Join(append([]error{errBadConfig}, problems...)...)
+	return problems
 }
 
 var (

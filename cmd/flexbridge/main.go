@@ -2,6 +2,7 @@
 //
 //	flexbridge [serve]   the service, configured by the environment
 //	flexbridge demo      the service between a pretend Twilio and a pretend agent
+//	flexbridge health    whether the service on this machine lives
 //	flexbridge version   what this is
 package main
 
@@ -47,6 +48,11 @@ func command() *cli.Command {
 				Action: func(ctx context.Context, c *cli.Command) error {
 					return demo(ctx, c.String("addr"), c.Bool("silent"), os.Stdout)
 				},
+			},
+			{
+				Name:   "health",
+				Usage:  "exit with 0 if the service on this machine, at LISTEN_ADDR, lives",
+				Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx) },
 			},
 			{
 				Name:  "version",
