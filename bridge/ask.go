@@ -55,17 +55,13 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err := q.validate(); err != nil {
 		return Answer{}, err
 	}
-	seat, err := b.sit(ctx, q.Customer)
+	seat, err := b.sit(ctx, q.Customer, q.Deadline)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer seat.leave()
 
-	sayBy := time.Now().Add(b.config.SayLimit)
-	if q.Deadline.After(sayBy) {
-		sayBy = q.Deadline
-	}
-	saying, cancel := context.WithDeadline(context.WithoutCancel(ctx), sayBy)
+	saying, cancel := within(ctx, q.Deadline, b.config.SayLimit)
 	defer cancel()
 	s, err := b.say(saying, q)
 	if err != nil {
@@ -77,10 +73,13 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 		return m.Kind == FromAgent && p.generation == s.generation && m.Index > s.index
 	}
 	r, err := b.reading(ctx, q.Customer, s.after, s.place)
+	if err != nil && !errors.Is(err, ErrMailbox) {
+		err = fmt.Errorf("%w: it was, but the replies before it cannot be found: %v", ErrUnsure, err)
+	}
 	if err != nil {
 		return Answer{}, err
 	}
-	answer, err := r.await(ctx, s.watch, seat, q.Deadline, toIt)
+	answer, err := r.await(ctx, s.watch, seat, toIt)
 	if err == nil {
 		answer.written = func() { b.told(ctx, q, s, answer) }
 	}
@@ -88,14 +87,14 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 }
 
 // sit takes a seat, unless the process is stopping.
-func (b *Bridge) sit(ctx context.Context, c Customer) (*seat, error) {
+func (b *Bridge) sit(ctx context.Context, c Customer, deadline time.Time) (*seat, error) {
 	if err := ctx.Err(); err != nil {
 		if errors.Is(context.Cause(ctx), ErrDraining) {
 			return nil, fmt.Errorf("%w: %w", ErrBusy, ErrDraining)
 		}
 		return nil, context.Cause(ctx)
 	}
-	return b.parking.take(c)
+	return b.parking.take(c, deadline)
 }
 
 // told remembers what a caller without a cursor has seen, and that a question

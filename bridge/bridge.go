@@ -121,6 +121,15 @@ func (b *Bridge) background(ctx context.Context, limit time.Duration, f func(con
 	})
 }
 
+// within bounds work that goes on when the caller leaves or the process drains:
+// it ends at the deadline, but has at least so long.
+func within(ctx context.Context, deadline time.Time, atLeast time.Duration) (context.Context, context.CancelFunc) {
+	if least := time.Now().Add(atLeast); least.After(deadline) {
+		deadline = least
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+}
+
 // place is one conversation of a customer.
 type place struct {
 	customer     Customer

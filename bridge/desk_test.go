@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +15,20 @@ import (
 type desk struct {
 	mu            sync.Mutex
 	conversations map[string]*conversation
+	deleted       []*conversation
 	calls         []string
 	before, after func(op string) error // see faulty
+	faults        map[string][]fault    // by operation, each for one call
+	late          int                   // calls that are still to take effect
+	report        func(bridge.Event)    // what a hook reports; may be nil
+	made          int                   // conversations, ever
+}
+
+// fault is what befalls one call. The zero value befalls none.
+type fault struct {
+	err  error         // the answer, and nothing is done
+	late time.Duration // the connection is cut, and the call takes effect so much later
+	slow time.Duration // how long it takes; at half of that it takes effect
 }
 
 type conversation struct {
@@ -27,6 +40,7 @@ type conversation struct {
 	closed         bool
 	messages       []bridge.Message
 	next           int
+	made           int // which of all conversations it is
 }
 
 func newDesk() *desk { return &desk{conversations: map[string]*conversation{}} }
@@ -38,7 +52,28 @@ func (d *desk) call(ctx context.Context, op string, do func() error) error {
 	}
 	d.mu.Lock()
 	before, after := d.before, d.after
+	var f fault
+	if queue := d.faults[op]; len(queue) > 0 {
+		f, d.faults[op] = queue[0], queue[1:]
+	}
 	d.mu.Unlock()
+	switch {
+	case f.err != nil:
+		return f.err
+	case f.late > 0:
+		d.doLater(op, f.late, do)
+		return errCut
+	case f.slow > 0:
+		start := time.Now()
+		if err := pause(ctx, f.slow/2); err != nil {
+			d.doLater(op, f.slow/2-time.Since(start), do)
+			return err
+		}
+		if err := d.locked(op, do); err != nil {
+			return err
+		}
+		return pause(ctx, f.slow/2)
+	}
 	if before != nil {
 		if err := before(op); err != nil {
 			return err
@@ -51,6 +86,36 @@ func (d *desk) call(ctx context.Context, op string, do func() error) error {
 		return after(op)
 	}
 	return nil
+}
+
+// changes are the operations that change something.
+var changes = []string{"create", "join", "hook", "route", "say", "close"}
+
+// doLater takes effect after the connection was cut.
+func (d *desk) doLater(op string, late time.Duration, do func() error) {
+	if !slices.Contains(changes, op) {
+		return
+	}
+	d.mu.Lock()
+	d.late++
+	d.mu.Unlock()
+	time.AfterFunc(late, func() {
+		_ = d.locked(op, do)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.late--
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // faulty sets faults that fail or delay each call before, or after, it takes effect.
@@ -89,25 +154,48 @@ func sidOf(customer bridge.Customer, generation int) string {
 	return fmt.Sprintf("CH%s%02d", customer[:30], generation)
 }
 
-func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int) (sid string, err error) {
-	sid = sidOf(customer, generation)
-	return sid, d.call(ctx, "create", func() error {
-		if d.conversations[sid] != nil {
-			return bridge.ErrTaken
+// of returns the customer's conversation of a generation; d.mu is held.
+func (d *desk) of(customer bridge.Customer, generation int) *conversation {
+	for _, c := range d.conversations {
+		if c.customer == customer && c.generation == generation {
+			return c
 		}
-		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation}
-		return nil
-	})
+	}
+	return nil
 }
 
-func (d *desk) Fetch(ctx context.Context, customer bridge.Customer, generation int) (found bridge.Found, err error) {
-	return found, d.call(ctx, "fetch", func() error {
-		c, err := d.at(sidOf(customer, generation))
-		if err == nil {
-			found = bridge.Found{Conversation: c.sid, Generation: generation, Closed: c.closed}
+func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int) (string, error) {
+	var made string
+	err := d.call(ctx, "create", func() error {
+		if d.of(customer, generation) != nil {
+			return bridge.ErrTaken
 		}
-		return err
+		d.made++
+		sid := sidOf(customer, generation)
+		if slices.ContainsFunc(d.deleted, func(c *conversation) bool { return c.sid == sid }) {
+			sid += fmt.Sprintf("again%d", d.made)
+		}
+		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation, made: d.made}
+		made = sid
+		return nil
 	})
+	if err != nil {
+		return "", err
+	}
+	return made, nil
+}
+
+func (d *desk) Fetch(ctx context.Context, customer bridge.Customer, generation int) (bridge.Found, error) {
+	var found bridge.Found
+	err := d.call(ctx, "fetch", func() error {
+		c := d.of(customer, generation)
+		if c == nil {
+			return bridge.ErrGone
+		}
+		found = bridge.Found{Conversation: c.sid, Generation: generation, Closed: c.closed}
+		return nil
+	})
+	return found, err
 }
 
 // change plays one operation on a conversation that must be open.
@@ -146,10 +234,26 @@ func (d *desk) Hooks(ctx context.Context, sid string) (hooked, routed bool, err 
 	})
 }
 
-func (d *desk) Say(ctx context.Context, sid string, u bridge.Utterance) (m bridge.Message, err error) {
-	return m, d.change(ctx, "say", sid, func(c *conversation) {
-		m = c.add(bridge.Message{Kind: bridge.FromCustomer, Text: u.Text, Nonce: u.Nonce})
+func (d *desk) Say(ctx context.Context, sid string, u bridge.Utterance) (bridge.Message, error) {
+	var said bridge.Message
+	err := d.change(ctx, "say", sid, func(c *conversation) {
+		said = c.add(bridge.Message{Kind: bridge.FromCustomer, Text: u.Text, Nonce: u.Nonce})
+		echo := said
+		echo.Nonce = ""
+		d.reports(c, bridge.Event{Message: &echo})
 	})
+	if err != nil {
+		return bridge.Message{}, err
+	}
+	return said, nil
+}
+
+// reports reports what happened, if there is a hook; d.mu is held.
+func (d *desk) reports(c *conversation, e bridge.Event) {
+	if d.report != nil && c.hooked > 0 {
+		e.Conversation, e.Ours = c.sid, true
+		d.report(e)
+	}
 }
 
 func (d *desk) State(ctx context.Context, sid string) (closed bool, err error) {
@@ -180,8 +284,9 @@ func (d *desk) Since(ctx context.Context, sid string, after int) (list bridge.Li
 
 func (d *desk) Close(ctx context.Context, sid string) error {
 	return d.call(ctx, "close", func() error {
-		if c := d.conversations[sid]; c != nil {
+		if c := d.conversations[sid]; c != nil && !c.closed {
 			c.closed = true
+			d.reports(c, bridge.Event{Closed: true})
 		}
 		return nil
 	})
@@ -231,6 +336,7 @@ func (d *desk) closes(sid string) {
 func (d *desk) drop(sid string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.deleted = append(d.deleted, d.conversations[sid])
 	delete(d.conversations, sid)
 }
 

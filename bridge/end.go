@@ -1,11 +1,17 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // End closes the customer's conversation, if it is open, and returns every reply
-// after the cursor, with status Closed. It may be repeated, and then returns the
-// same. Errors are those of Ask, without ErrKeyReused and ErrUnsure.
+// after the cursor, with status Closed; or Pending, if the desk cannot tell just
+// now what is still unread. It may be repeated, and then returns the same. Errors
+// are those of Ask, without ErrKeyReused and ErrUnsure.
 func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (Answer, error) {
+	ctx, cancel := within(ctx, time.Time{}, b.config.SayLimit)
+	defer cancel()
 	dir, after, err := b.from(ctx, c, after)
 	if err != nil {
 		return Answer{}, err
@@ -21,25 +27,27 @@ func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (Answer, err
 	if err != nil {
 		return Answer{}, err
 	}
-	if a, done, err := r.catchUp(ctx); done || err != nil {
+	deadline, _ := ctx.Deadline()
+	return r.end(ctx, &seat{deadline: deadline})
+}
+
+// end reads everything there is.
+func (r *reading) end(ctx context.Context, seat *seat) (Answer, error) {
+	a, done, err := r.catchUp(ctx, seat)
+	if !done && err == nil {
+		a, done, err = r.settle(ctx, seat)
+	}
+	if done || err != nil {
 		return a, err
 	}
-	in, err := r.read(ctx, p)
-	if err == nil && in.Closed != CloseLooked {
-		in, err = r.settle(ctx, p, in)
-	}
-	if err != nil {
-		return Answer{}, err
-	}
-	return r.answer(Closed, in), nil
+	in, err := r.read(ctx)
+	return r.answer(Closed, in), err
 }
 
 // close closes a conversation at the desk, and in the mailbox, unless it is.
 func (b *Bridge) close(ctx context.Context, p place) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.config.SayLimit)
-	defer cancel()
 	in, err := b.read(ctx, p, maxIndex)
-	if err != nil || in.Closed == CloseLooked {
+	if err != nil || in.Closed != NotClosed {
 		return err
 	}
 	if err := b.desk.Close(ctx, p.conversation); err != nil {

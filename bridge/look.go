@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,9 +30,14 @@ func (b *Bridge) look(ctx context.Context, p place, after int) (closed bool, err
 	return u.Closed != NotClosed, nil
 }
 
-// see makes an update of what the desk shows.
+// see makes an update of what the desk shows. Only a look from the start makes a
+// conversation known: had the mailbox lost it meanwhile, any other would seem to
+// be all of it.
 func (b *Bridge) see(ctx context.Context, p place, after int) (Update, error) {
-	u := Update{Owner: &Owner{Customer: p.customer, Generation: p.generation}}
+	u := Update{OwnedOnly: after >= 0}
+	if after < 0 {
+		u.Owner = &Owner{Customer: p.customer, Generation: p.generation}
+	}
 	closed, err := b.desk.State(ctx, p.conversation)
 	var list Listing
 	if err == nil {
@@ -45,154 +50,33 @@ func (b *Bridge) see(ctx context.Context, p place, after int) (Update, error) {
 	if err != nil {
 		return Update{}, deskErr("looking at "+p.conversation, err)
 	}
-	u.Messages = list.Messages
-	whole := true
-	for next := after + 1; len(list.Messages) > 0; list.Messages = list.Messages[1:] {
-		m := list.Messages[0]
+	next := after + 1
+	for _, m := range list.Messages {
 		if m.Index > next && list.At.Sub(m.SentAt.Truncate(time.Second)) >= b.config.GapBelief {
 			u.Believe = m.Index
-		} else if m.Index > next {
-			whole = false
 		}
 		next = m.Index + 1
 	}
-	switch {
-	case closed && whole:
+	u.Messages = list.Messages
+	if closed {
 		u.Closed = CloseLooked
-	case closed:
-		u.Closed = CloseHeard
 	}
 	return u, nil
+}
+
+// definite reports whether an error of the desk says what became of the call.
+func definite(err error) bool {
+	return slices.ContainsFunc([]error{ErrTaken, ErrClosed, ErrGone, ErrDeskRefused, ErrDeskUnavailable},
+		func(known error) bool { return errors.Is(err, known) })
 }
 
 // deskErr is what every failure of the desk becomes whose outcome does not
 // matter, because the call may be repeated.
 func deskErr(doing string, err error) error {
-	for _, known := range []error{ErrTaken, ErrClosed, ErrGone, ErrDeskRefused, ErrDeskUnavailable} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("%s: %w", doing, err)
-		}
+	if definite(err) {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w: %w", doing, ErrDeskUnavailable, err)
-}
-
-// lookout decides when one waiter looks at its conversation. Whatever the
-// reason, the look is claimed, so that one waiter does it for all; the others
-// are woken by what it keeps.
-type lookout struct {
-	b        *Bridge
-	place    place
-	deadline time.Time
-	last     time.Time // when to look before the deadline; zero once done
-
-	doubtful time.Time     // since when the mailbox is known to be behind, or zero
-	again    time.Time     // when to look for that reason
-	pause    time.Duration // before the next try, grows
-}
-
-func (b *Bridge) lookout(p place, deadline time.Time) *lookout {
-	wait := max(time.Until(deadline), 0)
-	return &lookout{b: b, place: p, deadline: deadline, last: deadline.Add(-min(b.config.LastLook, wait/4))}
-}
-
-// due starts the looks that are due by what the mailbox said, in the background,
-// and returns when to come back, at the latest the deadline.
-func (l *lookout) due(ctx context.Context, in Inbox, behind bool) time.Time {
-	now := time.Now()
-	from := in.unsure()
-	next := l.deadline
-	for _, t := range []time.Time{
-		l.forDoubt(ctx, now, from, behind || in.Closed == CloseHeard),
-		l.forGap(ctx, now, in),
-		l.forDeadline(ctx, now, from),
-	} {
-		if !t.IsZero() && t.Before(next) {
-			next = t
-		}
-	}
-	return next
-}
-
-// unsure is the Index up to which a look need not list.
-func (in Inbox) unsure() int {
-	if in.Owner == nil {
-		return -1
-	}
-	return in.Mark
-}
-
-// forDoubt looks at once when the mailbox cannot be right, and again, ever more
-// rarely, while that lasts: the one who claimed the look may have died.
-func (l *lookout) forDoubt(ctx context.Context, now time.Time, from int, doubt bool) time.Time {
-	if !doubt {
-		l.doubtful, l.again, l.pause = time.Time{}, time.Time{}, 0
-		return time.Time{}
-	}
-	if l.doubtful.IsZero() {
-		l.doubtful, l.again, l.pause = now, now, l.b.config.LookLimit
-	}
-	if now.Before(l.again) {
-		return l.again
-	}
-	l.start(ctx, from, now.Sub(l.again)+claimSlack)
-	l.again, l.pause = now.Add(l.pause), 2*l.pause
-	return l.again
-}
-
-// claimSlack is within which two waiters who find the same reason count as one.
-const claimSlack = 100 * time.Millisecond
-
-// forGap gives a late webhook its time, looks, and once more when the desk's own
-// clock can prove that the missing message never existed.
-func (l *lookout) forGap(ctx context.Context, now time.Time, in Inbox) time.Time {
-	if in.Top <= in.Mark || in.Owner == nil {
-		return time.Time{}
-	}
-	looked := in.LookAge
-	if looked < 0 {
-		looked = time.Duration(1<<63 - 1)
-	}
-	// The desk tells whole seconds of both times, so that a second more is needed.
-	for _, after := range []time.Duration{l.b.config.GapWait, l.b.config.GapBelief + time.Second} {
-		since := in.GapAge - after
-		if since < 0 {
-			return now.Add(-since)
-		}
-		if looked > since { // no look was begun since it was due
-			l.start(ctx, in.Mark, max(since, time.Millisecond))
-			return now.Add(claimSlack)
-		}
-	}
-	return time.Time{}
-}
-
-// forDeadline looks once, near the end: webhooks may have been lost without a trace.
-func (l *lookout) forDeadline(ctx context.Context, now time.Time, from int) time.Time {
-	if l.last.IsZero() || now.Before(l.last) {
-		return l.last
-	}
-	l.last = time.Time{}
-	if !l.b.ration.take() {
-		l.b.log.WarnContext(ctx, "a look before a deadline was refused: too many in this second")
-		return time.Time{}
-	}
-	l.start(ctx, from, min(l.b.config.LookEvery, l.b.config.Wait))
-	return time.Time{}
-}
-
-// start looks in the background unless somebody has during the last d.
-func (l *lookout) start(ctx context.Context, from int, d time.Duration) {
-	b, p := l.b, l.place
-	b.background(ctx, b.config.LookLimit, func(ctx context.Context) {
-		mine, err := b.mail.Claim(ctx, p.conversation, d)
-		if err == nil && mine {
-			_, err = b.look(ctx, p, from)
-		}
-		if err != nil {
-			b.log.LogAttrs(ctx, slog.LevelWarn, "could not look at a conversation",
-				slog.String("conversation", p.conversation), slog.Any("error", err))
-		}
-	})
 }
 
 // ration allows so many within each second, first come first served.

@@ -28,7 +28,8 @@ type Mailbox interface {
 	// Lease makes the holder of token the customer's only opener for d, if nobody
 	// else is: held. It returns the steps recorded so far, by whomever, whether
 	// held or not; Taken tells for how long somebody else still holds it. The
-	// holder renews by calling again.
+	// holder renews by calling again. With a d of 0 it changes nothing: held only
+	// tells that nobody else is the opener.
 	Lease(ctx context.Context, c Customer, token string, d time.Duration) (o Opening, held bool, err error)
 
 	// Record writes the opening's steps, kept ten minutes, renews the lease for d
@@ -41,13 +42,18 @@ type Mailbox interface {
 	Release(ctx context.Context, c Customer, token string) error
 
 	// Keep keeps what is known of a conversation, once, moves the mark, and wakes
-	// the conversation's watchers if anything changed.
+	// the conversation's watchers if anything changed. CloseLooked counts as
+	// CloseHeard while a message lies beyond the mark.
 	Keep(ctx context.Context, conversation string, u Update) (Kept, error)
 
 	// Read returns the conversation and its known messages with after < Index ≤
 	// mark, ascending. One that is not known has Mark, Top and Own -1, a negative
 	// LookAge, waiting agents, and nothing else. It removes nothing.
 	Read(ctx context.Context, conversation string, after int) (Inbox, error)
+
+	// Find returns the Index of the customer's message that was kept with this
+	// nonce, in whichever of its spellings.
+	Find(ctx context.Context, conversation, nonce string) (index int, found bool, err error)
 
 	// Claim reports whether the caller is the one to look: true if no look was
 	// claimed during the last d, and then this one is.

@@ -1,9 +1,12 @@
 package bridge
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // parking counts the requests that wait. A customer who asks again and again,
@@ -21,10 +24,11 @@ type seat struct {
 	lot      *parking
 	customer Customer
 	taken    chan struct{} // closed when a later request takes the seat
+	deadline time.Time     // of the wait
 }
 
 // take finds a seat, or fails with ErrBusy when the process is full.
-func (p *parking) take(c Customer) (*seat, error) {
+func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	mine := p.seats[c]
@@ -34,13 +38,36 @@ func (p *parking) take(c Customer) (*seat, error) {
 	} else if p.total >= p.max {
 		return nil, fmt.Errorf("%w: %d requests wait already", ErrBusy, p.total)
 	}
-	s := &seat{lot: p, customer: c, taken: make(chan struct{})}
+	s := &seat{lot: p, customer: c, taken: make(chan struct{}), deadline: deadline}
 	if p.seats == nil {
 		p.seats = map[Customer][]*seat{}
 	}
 	p.seats[c] = append(p.seats[c], s)
 	p.total++
 	return s, nil
+}
+
+// pause waits for a wake, at most until t. It reports whether the wait has ended:
+// the deadline has passed, the seat was taken or the process drains. A caller who
+// left is an error.
+func (s *seat) pause(ctx context.Context, wake <-chan struct{}, t time.Time) (ended bool, err error) {
+	if s.deadline.Before(t) {
+		t = s.deadline
+	}
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-wake:
+	case <-timer.C:
+	case <-s.taken:
+		return true, nil
+	case <-ctx.Done():
+		if cause := context.Cause(ctx); !errors.Is(cause, ErrDraining) {
+			return true, cause
+		}
+		return true, nil
+	}
+	return !time.Now().Before(s.deadline), nil
 }
 
 // leave gives the seat back, unless it was taken.

@@ -105,6 +105,9 @@ func (m *Memory) Lease(ctx context.Context, c bridge.Customer, token string, d t
 		steps.Taken = o.until.Sub(now)
 		return steps, false, nil
 	}
+	if d == 0 {
+		return steps, true, nil
+	}
 	o.token, o.until = token, now.Add(d)
 	m.openings.put(string(c), o, now.Add(max(openingLife, d)))
 	return steps, true, nil

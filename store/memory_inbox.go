@@ -16,7 +16,8 @@ type box struct {
 	closed         bridge.Closing
 	participants   map[string]bool // whether it is in; false once it left
 	letters        map[int]letter
-	indices        []int // of letters, ascending
+	indices        []int          // of letters, ascending
+	nonces         map[string]int // indices of the customer's messages
 }
 
 func newBox() *box {
@@ -24,6 +25,7 @@ func newBox() *box {
 		mark: -1, top: -1, own: -1,
 		participants: make(map[string]bool),
 		letters:      make(map[int]letter),
+		nonces:       make(map[string]int),
 	}
 }
 
@@ -68,6 +70,9 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 // put keeps the letters that are not there yet. One at or below the mark is late.
 func (b *box) put(letters []letter) (kept bridge.Kept) {
 	for _, l := range letters {
+		if l.nonce != "" {
+			b.nonces[l.nonce] = l.index
+		}
 		if _, there := b.letters[l.index]; there {
 			continue
 		}
@@ -134,8 +139,12 @@ func (b *box) rise(u bridge.Update) (changed bool) {
 		owner := *u.Owner
 		b.owner, changed = &owner, true
 	}
-	if u.Closed > b.closed {
-		b.closed, changed = u.Closed, true
+	closed := u.Closed
+	if b.top > b.mark {
+		closed = min(closed, bridge.CloseHeard)
+	}
+	if closed > b.closed {
+		b.closed, changed = closed, true
 	}
 	return changed
 }
@@ -188,6 +197,17 @@ func (b *box) in() (n int) {
 		}
 	}
 	return n
+}
+
+// Find finds the customer's message by its nonce; see bridge.Mailbox.
+func (m *Memory) Find(ctx context.Context, conversation, nonce string) (int, bool, error) {
+	now, err := m.enter(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer m.mu.Unlock()
+	index, found := m.box(conversation, now).nonces[nonce]
+	return index, found, nil
 }
 
 // Claim claims a look; see bridge.Mailbox.

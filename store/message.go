@@ -13,7 +13,8 @@ const maxIndex = 999_999_999
 // letter is a message in its stored form.
 type letter struct {
 	index int
-	own   bool // the customer's
+	own   bool   // the customer's
+	nonce string // of the customer's own, if known
 	text  string
 }
 
@@ -35,6 +36,9 @@ func seal(messages []bridge.Message) ([]letter, error) {
 			return nil, fmt.Errorf("message %s: %w", m.SID, err)
 		}
 		letters[i] = letter{index: m.Index, own: own, text: string(text)}
+		if own {
+			letters[i].nonce = m.Nonce
+		}
 	}
 	return letters, nil
 }

@@ -23,7 +23,7 @@ func TestMemoryAndRedisAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := pair{t: t, prefix: rand.Text(), memory: store.NewMemory(store.Config{}), redis: inRedis}
 		t.Repeat(map[string]func(*rapid.T){
-			"keep": p.keep, "read": p.read, "claim": p.claim,
+			"keep": p.keep, "read": p.read, "find": p.find, "claim": p.claim,
 			"directory": p.directory, "enter": p.enter, "tell": p.tell,
 			"lease": p.lease, "record": p.record, "release": p.release,
 			"begin": p.begin, "move": p.move, "said": p.said, "forget": p.forget,
@@ -69,7 +69,7 @@ func (p pair) customer(t *rapid.T) bridge.Customer {
 
 // long is never over during a run; a negative one is over at once.
 func long(t *rapid.T) time.Duration {
-	return rapid.SampledFrom([]time.Duration{time.Hour, time.Hour, -time.Second}).Draw(t, "duration")
+	return rapid.SampledFrom([]time.Duration{time.Hour, time.Hour, -time.Second, 0}).Draw(t, "duration")
 }
 
 var (
@@ -90,6 +90,7 @@ func (p pair) keep(t *rapid.T) {
 		u.Messages = append(u.Messages, bridge.Message{
 			SID: fmt.Sprint("IM", i), Index: i, Text: rapid.String().Draw(t, "text"),
 			Kind:        rapid.SampledFrom([]bridge.Kind{bridge.FromCustomer, bridge.FromAgent, bridge.Automatic}).Draw(t, "kind"),
+			Nonce:       rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "nonce"),
 			Participant: rapid.SampledFrom([]string{"", "MB1", "MB4"}).Draw(t, "participant"),
 		})
 	}
@@ -108,6 +109,14 @@ func (p pair) read(t *rapid.T) {
 	p.both(func(ctx context.Context, m bridge.Mailbox) ([]any, error) {
 		in, err := m.Read(ctx, conversation, after)
 		return []any{in, in.LookAge < 0, in.GapAge == 0 || in.Top > in.Mark}, err
+	})
+}
+
+func (p pair) find(t *rapid.T) {
+	conversation, nonce := p.conversation(t), token.Draw(t, "nonce")
+	p.both(func(ctx context.Context, m bridge.Mailbox) ([]any, error) {
+		index, found, err := m.Find(ctx, conversation, nonce)
+		return []any{index, found}, err
 	})
 }
 

@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"flexbridge/bridge"
 )
@@ -23,7 +27,7 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 		string(owner.Customer), owner.Generation, len(letters), len(came),
 	}
 	for _, l := range letters {
-		args = append(args, l.index, bit(l.own), l.text)
+		args = append(args, l.index, bit(l.own), l.nonce, l.text)
 	}
 	for _, sid := range came {
 		args = append(args, sid)
@@ -76,6 +80,19 @@ func (r *Redis) Read(ctx context.Context, conversation string, after int) (bridg
 		return bridge.Inbox{}, answer.err
 	}
 	return in, nil
+}
+
+// Find finds the customer's message by its nonce; see bridge.Mailbox.
+func (r *Redis) Find(ctx context.Context, conversation, nonce string) (int, bool, error) {
+	key := conversationKey(conversation)
+	index, err := r.client.HGet(ctx, key, "n:"+nonce).Int()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("%s: %w", key, err)
+	}
+	return index, true, nil
 }
 
 // Claim claims a look; see bridge.Mailbox.

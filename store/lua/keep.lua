@@ -2,9 +2,9 @@
 -- below `believe`, and wake the conversation's watchers if anything changed.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
 -- an owner [6] owner or '' [7] its generation [8] number of messages [9] number of those who joined, then for each
--- message its index, 1 if the customer's own, and JSON, then who joined, then who left
+-- message its index, 1 if the customer's own, its nonce or '', and JSON, then who joined, then who left
 -- Returns {mark, messages that were not there, of those how many at or below the mark before}.
-local key, believe, closing = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local key, believe, closing, heard = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 1
 local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes')
 local function number(field, value, default)
   if not value then return default end
@@ -38,7 +38,8 @@ end
 local new, late, changed, at = 0, 0, false, 10
 for _ = 1, tonumber(ARGV[8]) do
   local index, mine = tonumber(ARGV[at]), ARGV[at + 1] == '1'
-  if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 2]) == 1 then
+  if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
+  if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
     new, top = new + 1, math.max(top, index)
     if index > mark then
       beyond[#beyond + 1] = {index, mine}
@@ -48,7 +49,7 @@ for _ = 1, tonumber(ARGV[8]) do
       if mine then own = math.max(own, index) end
     end
   end
-  at = at + 3
+  at = at + 4
 end
 
 table.sort(beyond, function(a, b) return a[1] < b[1] end)
@@ -76,6 +77,7 @@ for i = first_left, #ARGV do
   end
 end
 if changed then redis.call('HSET', key, 'agents', agents) end
+if top > mark then closing = math.min(closing, heard) end
 if closing > closed then
   redis.call('HSET', key, 'closed', closing)
   changed = true

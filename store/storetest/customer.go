@@ -103,6 +103,37 @@ func lease(t *testing.T, m bridge.Mailbox) {
 	take("b", true, bridge.Opening{})
 }
 
+func leaseAskedFor(t *testing.T, m bridge.Mailbox) {
+	c := newCustomer()
+	ask := func(token string, wantFree bool, want bridge.Opening) {
+		t.Helper()
+		got, free, err := m.Lease(t.Context(), c, token, 0)
+		check(t, err)
+		if taken := got.Taken > 0; taken == free {
+			t.Errorf("Taken = %v, free = %v", got.Taken, free)
+		}
+		got.Taken = 0
+		if free != wantFree || got != want {
+			t.Errorf("Lease(%q, 0) = %+v, %v, want %+v, %v", token, got, free, want, wantFree)
+		}
+	}
+	steps := bridge.Opening{Generation: 2, Conversation: "CH2", Done: bridge.Joined}
+	ask("", true, bridge.Opening{})
+	if _, held, err := m.Lease(t.Context(), c, "a", hour); err != nil || !held {
+		t.Fatalf("Lease = %v, %v", held, err)
+	}
+	held, err := m.Record(t.Context(), c, "a", steps, hour)
+	if check(t, err); !held {
+		t.Fatal("Record = false")
+	}
+	ask("", false, steps)
+	ask("a", true, steps)
+	held, err = m.Record(t.Context(), c, "a", steps, hour)
+	if check(t, err); !held {
+		t.Error("asking has ended the lease")
+	}
+}
+
 func leaseLapses(t *testing.T, m bridge.Mailbox) {
 	c := newCustomer()
 	const short = 60 * time.Millisecond

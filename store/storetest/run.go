@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"closing rises", closingRises},
 		{"owner stays", ownerStays},
 		{"owned only", ownedOnly},
+		{"closing waits for the mark", closingWaitsForTheMark},
+		{"find", find},
 		{"claim", claim},
 		{"concurrent keeps", concurrentKeeps},
 
@@ -44,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"told", told},
 		{"lease", lease},
 		{"lease lapses", leaseLapses},
+		{"lease is asked for", leaseAskedFor},
 		{"two openers", twoOpeners},
 
 		{"begin and said", beginAndSaid},

@@ -64,6 +64,66 @@ func closingRises(t *testing.T, m bridge.Mailbox) {
 	}
 }
 
+func closingWaitsForTheMark(t *testing.T, m bridge.Mailbox) {
+	c := newConversation()
+	for _, s := range []struct {
+		u    bridge.Update
+		want bridge.Closing
+	}{
+		{messages(0, 2), bridge.NotClosed},
+		{bridge.Update{Closed: bridge.CloseLooked}, bridge.CloseHeard},
+		{messages(1), bridge.CloseHeard},
+		{bridge.Update{Closed: bridge.CloseLooked}, bridge.CloseLooked},
+		{messages(4), bridge.CloseLooked},
+	} {
+		keep(t, m, c, s.u)
+		if got := read(t, m, c, -1).Closed; got != s.want {
+			t.Errorf("Closed = %d after %+v, want %d", got, s.u, s.want)
+		}
+	}
+	gone := newConversation()
+	keep(t, m, gone, messages(0, 2))
+	keep(t, m, gone, bridge.Update{Closed: bridge.CloseLooked, Believe: 1_000_000_000})
+	if got := read(t, m, gone, -1).Closed; got != bridge.CloseLooked {
+		t.Errorf("Closed = %d, want it final as the gap is believed", got)
+	}
+}
+
+func find(t *testing.T, m bridge.Mailbox) {
+	c := newConversation()
+	wants := func(nonce string, want int) {
+		t.Helper()
+		index, found, err := m.Find(t.Context(), c, nonce)
+		check(t, err)
+		if !found {
+			index = -1
+		}
+		if index != want {
+			t.Errorf("Find(%s) = %d, want %d", nonce, index, want)
+		}
+	}
+	own := func(index int, nonce string) bridge.Update {
+		return bridge.Update{Messages: []bridge.Message{{Index: index, Kind: bridge.FromCustomer, Nonce: nonce}}}
+	}
+	wants("n", -1)
+	keep(t, m, c, own(3, "n")) // beyond the mark
+	wants("n", 3)
+	keep(t, m, c, own(4, "")) // the echo came first
+	keep(t, m, c, own(4, "o"))
+	wants("o", 4)
+	wants("", -1)
+	agent := own(5, "p")
+	agent.Messages[0].Kind = bridge.FromAgent
+	keep(t, m, c, agent)
+	wants("p", -1)
+	keep(t, m, newConversation(), own(0, "q"))
+	wants("q", -1)
+	unowned := own(6, "r")
+	unowned.OwnedOnly = true
+	keep(t, m, c, unowned)
+	wants("r", -1)
+}
+
 func ownerStays(t *testing.T, m bridge.Mailbox) {
 	c := newConversation()
 	keep(t, m, c, messages(0))

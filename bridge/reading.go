@@ -1,0 +1,193 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// reading gathers the replies after a cursor, generation by generation.
+type reading struct {
+	b       *Bridge
+	at      place   // what is being read
+	later   []place // what is to be read after it
+	index   int     // up to where it is read
+	mark    int     // the highest mark seen of it
+	looked  bool    // whether the desk was looked at for a conversation before the last
+	after   Cursor
+	replies []reply
+}
+
+type reply struct {
+	place
+	Message
+}
+
+// reading reads after a cursor, up to and with the conversation in which last stands.
+func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last place) (*reading, error) {
+	places := []place{last}
+	if !after.IsZero() && after.Generation < last.generation {
+		ctx, cancel := within(ctx, time.Time{}, b.config.LookLimit)
+		defer cancel()
+		dir, err := b.directory(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for g, conversation := range dir.Conversations {
+			if g >= after.Generation && g < last.generation {
+				places = append(places, place{customer: c, generation: g, conversation: conversation})
+			}
+		}
+		slices.SortFunc(places, func(p, q place) int { return p.generation - q.generation })
+	}
+	r := &reading{b: b, at: places[0], later: places[1:], index: -1, mark: -1, after: after}
+	switch {
+	case after.Generation > r.at.generation: // seen to its end
+		r.index = maxIndex
+	case after.Generation == r.at.generation && after.in(r.at.conversation):
+		r.index = after.Index
+	}
+	return r, nil
+}
+
+// await waits in the last conversation until enough says that a reply is what
+// is waited for. A mailbox that fails meanwhile is asked again until the deadline.
+func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(place, Message) bool) (Answer, error) {
+	if a, done, err := r.catchUp(ctx, seat); done || err != nil {
+		return a, err
+	}
+	lookout := r.b.lookout(r.at, seat.deadline)
+	var in Inbox
+	for ended := false; ; {
+		next := time.Now().Add(r.b.config.LookLimit)
+		if news, err := r.read(ctx); err != nil {
+			r.b.log.WarnContext(ctx, "a waiting request could not be read for", "error", err)
+		} else {
+			in = news
+			known := in.Owner != nil && (in.Mark >= r.mark)
+			switch {
+			case slices.ContainsFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) }) || r.full():
+				return r.answer(Replied, in), nil
+			case known && in.Closed == CloseLooked:
+				return r.answer(Closed, in), nil
+			}
+			next = lookout.due(ctx, in, !known)
+		}
+		if ended {
+			return r.answer(Pending, in), nil
+		}
+		var err error
+		if ended, err = seat.pause(ctx, w.C(), next); err != nil {
+			return Answer{}, err
+		}
+	}
+}
+
+// catchUp reads the conversations before the last. It is done when there is an
+// answer already, see settle.
+func (r *reading) catchUp(ctx context.Context, seat *seat) (a Answer, done bool, err error) {
+	for len(r.later) > 0 {
+		if a, done, err := r.settle(ctx, seat); done || err != nil {
+			return a, done, err
+		}
+		r.at, r.later, r.index, r.mark = r.later[0], r.later[1:], -1, -1
+	}
+	return Answer{}, false, nil
+}
+
+// settle reads a conversation that is over to its end, which only a look makes
+// certain. It is done with an answer when that is full, when it would be the second
+// conversation to be looked at, or when the wait ends before the desk has told.
+func (r *reading) settle(ctx context.Context, seat *seat) (a Answer, done bool, err error) {
+	looking := false
+	// The second look believes every gap that is left.
+	for pause := r.b.config.GapBelief + time.Second; ; pause *= 2 {
+		in, err := r.read(ctx)
+		settled := err == nil && in.Owner != nil && in.Closed == CloseLooked
+		if err == nil && !settled {
+			if r.looked && !looking {
+				return r.partial(in), true, nil
+			}
+			r.looked, looking = true, true
+			in, err = r.look(ctx, in)
+			settled = err == nil && in.Owner != nil && in.Top <= in.Mark
+		}
+		switch {
+		case err != nil:
+			r.b.log.WarnContext(ctx, "the end of a conversation could not be read", "conversation", r.at.conversation, "error", err)
+		case r.full():
+			return r.answer(Replied, in), true, nil
+		case settled:
+			return Answer{}, false, nil
+		}
+		if ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
+			return r.answer(Pending, in), true, err
+		}
+	}
+}
+
+// look looks at the conversation at hand, and reads what that brought.
+func (r *reading) look(ctx context.Context, in Inbox) (Inbox, error) {
+	if _, err := r.b.look(ctx, r.at, in.unsure()); err != nil {
+		return in, err
+	}
+	return r.read(ctx)
+}
+
+// read reads what is new, once.
+func (r *reading) read(ctx context.Context) (Inbox, error) {
+	in, err := r.b.read(ctx, r.at, r.index)
+	if err != nil {
+		return in, err
+	}
+	for _, m := range in.Messages {
+		if m.reply() {
+			r.replies = append(r.replies, reply{place: r.at, Message: m})
+		}
+	}
+	r.index, r.mark = max(r.index, in.Mark), max(r.mark, in.Mark)
+	return in, nil
+}
+
+// full reports whether the replies fill an answer.
+func (r *reading) full() bool { return r.fitting() < len(r.replies) }
+
+// fitting is how many replies one answer holds, at least one.
+func (r *reading) fitting() int {
+	size := 0
+	for i, m := range r.replies {
+		if size += utf8.RuneCountInString(m.Text); size > MaxText && i > 0 {
+			return i
+		}
+	}
+	return len(r.replies)
+}
+
+// partial is the answer of who has to come back for the rest.
+func (r *reading) partial(in Inbox) Answer {
+	a := r.answer(Replied, in)
+	if a.More = true; len(a.Messages) == 0 {
+		a.Status = Pending
+	}
+	return a
+}
+
+// answer is what the caller gets, with the cursor at the end of it.
+func (r *reading) answer(status Status, in Inbox) Answer {
+	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Messages: []Message{}}
+	fits := r.fitting()
+	for _, m := range r.replies[:fits] {
+		a.Messages = append(a.Messages, m.Message)
+	}
+	if fits < len(r.replies) {
+		last := r.replies[fits-1]
+		a.More, a.Cursor = true, last.at(last.Index)
+		return a
+	}
+	if a.Cursor = r.at.at(r.index); a.Cursor.Compare(r.after) < 0 {
+		a.Cursor = r.after
+	}
+	return a
+}
