@@ -103,11 +103,11 @@ func TestRedisSubscriptionKilled(t *testing.T) {
 // A connection that is dead without an error is found by the probe.
 func TestRedisDeafSubscription(t *testing.T) {
 	s := storetest.StartRedis(t)
-	p := startProxy(t, s.Addr)
-	r := open(t, "redis://"+p.addr(), store.Config{Probe: 50 * time.Millisecond})
+	p := storetest.StartWire(t, s.Addr)
+	r := open(t, "redis://"+p.Addr(), store.Config{Probe: 50 * time.Millisecond})
 	w := watch(t, r, "CH1")
 	wakes(t, r, w, "CH1", 0)
-	if n := p.deafen(); n != 1 {
+	if n := p.Deafen(); n != 1 {
 		t.Fatalf("%d subscriptions pass the proxy, want 1", n)
 	}
 	_, err := r.Keep(t.Context(), "CH1", message(1))

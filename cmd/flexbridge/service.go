@@ -60,31 +60,41 @@ type memory struct{ *store.Memory }
 
 func (memory) Close() error { return nil }
 
+// timings are of the parts that the environment does not set; tests shorten them.
+type timings struct {
+	bridge bridge.Config
+	store  store.Config
+	desk   flex.Config
+}
+
 // newService wires a service that listens nowhere yet.
-func newService(c Config, logger *slog.Logger) (*service, error) {
+func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
 	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
 	if err != nil {
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	desk, err := flex.New(flex.Config{
-		AccountSID: c.AccountSID, AuthToken: string(c.AuthToken),
-		APIKey: c.APIKey, APISecret: string(c.APISecret),
-		FlowSID: c.FlowSID, ServiceSID: c.ServiceSID, APIURL: c.APIURL,
-		WebhookURL: c.PublicURL + webhook.Path, ConsoleScope: c.WebhookScope == "console",
-		Keys: keys, Logger: logger,
-	})
+	var t timings
+	for _, f := range tune {
+		f(&t)
+	}
+	t.desk.AccountSID, t.desk.AuthToken = c.AccountSID, string(c.AuthToken)
+	t.desk.APIKey, t.desk.APISecret = c.APIKey, string(c.APISecret)
+	t.desk.FlowSID, t.desk.ServiceSID, t.desk.APIURL = c.FlowSID, c.ServiceSID, c.APIURL
+	t.desk.WebhookURL, t.desk.ConsoleScope = c.PublicURL+webhook.Path, c.WebhookScope == "console"
+	t.desk.Keys, t.desk.Logger = keys, logger
+	desk, err := flex.New(t.desk)
 	if err != nil {
 		return nil, err
 	}
-	mail, err := openMailbox(c, logger)
+	t.store.Retention = c.Retention
+	mail, err := openMailbox(c, t.store, logger)
 	if err != nil {
 		return nil, err
 	}
 	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail}
-	s.bridge = bridge.New(desk, mail, keys, bridge.Config{
-		Wait: c.Wait, MaxParked: c.MaxParked, LooksPerSecond: c.LooksPerSecond, Logger: logger,
-	})
+	t.bridge.Wait, t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.Wait, c.MaxParked, c.LooksPerSecond, logger
+	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Ready: s.ready,
@@ -109,8 +119,7 @@ func newService(c Config, logger *slog.Logger) (*service, error) {
 	return s, nil
 }
 
-func openMailbox(c Config, logger *slog.Logger) (mailbox, error) {
-	config := store.Config{Retention: c.Retention}
+func openMailbox(c Config, config store.Config, logger *slog.Logger) (mailbox, error) {
 	if c.RedisURL == "" {
 		logger.Warn("REDIS_URL is empty: conversations are remembered by this process alone, so run only one")
 		return memory{store.NewMemory(config)}, nil

@@ -6,26 +6,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"flexbridge/bridge/flex/flexsim"
+	"flexbridge/store"
 	"flexbridge/store/storetest"
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(processVariable) != "" {
+		beProcess()
+	}
 	// go-redis's pool, when its server was gone, ends up to a second after its Close.
 	dials := goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")
 	goleak.VerifyTestMain(m, dials, goleak.Cleanup(func(code int) {
@@ -41,11 +42,15 @@ type world struct {
 	rest   *httptest.Server
 	agent  *flexsim.Agent
 	redis  *storetest.Server // nil: every replica has its own memory
+
+	redisURL string           // instead of redis's own
+	tune     []func(*timings) // of every replica
 }
 
 func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
 	t.Helper()
 	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
+	w.tune = append(w.tune, func(t *timings) { t.store.Linger = 100 * time.Millisecond }) // see atRest
 	w.rest = httptest.NewServer(w.twilio)
 	w.agent = w.twilio.Agent("ana.lopez@example.com")
 	t.Cleanup(func() {
@@ -63,6 +68,14 @@ type replica struct {
 	stopped <-chan struct{}
 }
 
+// redisAt is the URL under which replicas find Redis.
+func (w *world) redisAt() Secret {
+	if w.redisURL == "" && w.redis != nil {
+		return Secret(w.redis.URL)
+	}
+	return Secret(w.redisURL)
+}
+
 // start runs a replica whose webhooks go to hooks, or to itself if that is nil.
 func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 	w.t.Helper()
@@ -76,16 +89,14 @@ func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 	if hooks != nil {
 		c.PublicURL = hooks.url
 	}
-	if w.redis != nil {
-		c.RedisURL = Secret(w.redis.URL)
-	}
+	c.RedisURL = w.redisAt()
 	for _, f := range change {
 		f(&c)
 	}
 	if err := c.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	if r.service, err = newService(c, testLogger(w.t)); err != nil {
+	if r.service, err = newService(c, testLogger(w.t), w.tune...); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -101,12 +112,28 @@ func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 		return err
 	}
 	w.t.Cleanup(func() {
+		w.atRest(r)
+		// A server that stops gives connections over which nothing came yet five seconds.
+		w.twilio.Close()
 		http.DefaultClient.CloseIdleConnections()
 		if err := r.stop(); err != nil {
 			w.t.Errorf("stopping: %v", err)
 		}
 	})
 	return r
+}
+
+// atRest holds that a replica has nobody parked and watches nothing any more.
+func (w *world) atRest(r *replica) {
+	select {
+	case <-r.stopped:
+		return
+	default:
+	}
+	w.until(func() bool { return r.bridge.Parked() == 0 })
+	if redis, ok := r.mail.(*store.Redis); ok {
+		w.until(func() bool { return redis.Stats().Channels <= 1 }) // the probe's own
+	}
 }
 
 func testConfig(publicURL string) Config {
@@ -134,6 +161,8 @@ type answer struct {
 	Code     string
 	Detail   string
 	Field    string
+
+	RetryAfter string `json:"-"`
 }
 
 func (a answer) texts() string {
@@ -181,7 +210,7 @@ func call(ctx context.Context, method, address string, body []byte) (a answer, e
 		return a, err
 	}
 	defer res.Body.Close()
-	a.HTTP = res.StatusCode
+	a.HTTP, a.RetryAfter = res.StatusCode, res.Header.Get("Retry-After")
 	text, err := io.ReadAll(res.Body)
 	if err == nil && len(text) > 0 {
 		err = json.Unmarshal(text, &a)
@@ -215,14 +244,20 @@ func (w *world) asking(r *replica, name, text string, after ...string) <-chan re
 	return later(func() (answer, error) { return r.send(w.t.Context(), name, body) })
 }
 
-// until waits for something to have happened at Twilio.
+// until waits for something to have happened. At Twilio that is seen at once,
+// elsewhere soon.
 func (w *world) until(condition func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	defer cancel()
-	if err := w.twilio.Until(ctx, condition); err != nil {
-		w.t.Fatalf("it did not happen: %v", err)
+	late := time.Now().Add(20 * time.Second)
+	for time.Now().Before(late) {
+		soon, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		err := w.twilio.Until(soon, condition)
+		cancel()
+		if err == nil {
+			return
+		}
 	}
+	w.t.Fatal("it did not happen within 20 seconds")
 }
 
 // asked waits until an agent sees the question, and returns its conversation.
@@ -258,37 +293,3 @@ func (w *world) want(got result, status, texts string) answer {
 }
 
 func now(a answer, err error) result { return result{answer: a, err: err} }
-
-// front stands where the world reaches the service, such as a load balancer: it
-// passes requests to the replicas in turn.
-type front struct {
-	*httptest.Server
-	mu       sync.Mutex
-	replicas []*replica
-	next     int
-}
-
-func newFront(t *testing.T) *front {
-	f := &front{}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:  f.rewrite,
-		ErrorLog: log.New(io.Discard, "", 0),
-	}
-	f.Server = httptest.NewServer(proxy)
-	t.Cleanup(f.Close)
-	return f
-}
-
-func (f *front) to(replicas ...*replica) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.replicas = replicas
-}
-
-func (f *front) rewrite(r *httputil.ProxyRequest) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next++
-	target, _ := url.Parse(f.replicas[f.next%len(f.replicas)].url)
-	r.SetURL(target)
-}
