@@ -32,6 +32,8 @@ var scenes = []struct {
 	{"mailbox lost", func(w *world) { w.mail.Lose() }, ann, asking{key: "k", after: bridge.At(1, sidOf(ann, 1), 0)}},
 }
 
+var errLost = errors.New("lost")
+
 func (w *world) twoConversations() {
 	w.ask(ann, "0?", asking{wait: time.Nanosecond})
 	w.desk.agentSays(sidOf(ann, 0), "zero")
@@ -90,6 +92,7 @@ func TestEveryOperationMayFail(t *testing.T) {
 	}{
 		{"mailbox fails before", "mailbox", false, errOff},
 		{"mailbox fails after", "mailbox", true, errOff},
+		{"mailbox lost", "mailbox", false, errLost},
 		{"desk unavailable", "desk", false, bridge.ErrDeskUnavailable},
 		{"desk refuses", "desk", false, bridge.ErrDeskRefused},
 		{"desk cut before", "desk", false, errCut},
@@ -104,6 +107,14 @@ func TestEveryOperationMayFail(t *testing.T) {
 							w.twoConversations()
 							scene.setUp(w)
 							g := fails(n, f.after, f.err)
+							if f.err == errLost { // without an error
+								g.before = func(i int, _ string) error {
+									if i == n {
+										w.mail.Lose()
+									}
+									return nil
+								}
+							}
 							a := scene.a
 							if f.on == "mailbox" {
 								a.b = bridge.New(w.desk, gatedMailbox{w.mail, g}, keys, bridge.Config{})

@@ -134,6 +134,20 @@ func TestStepThatTakesEffectLateIsNotDoneTwice(t *testing.T) {
 	}
 }
 
+func TestStoreLostInTheMiddleOfAStep(t *testing.T) {
+	for _, op := range []string{"hook", "route"} {
+		run(t, func(t *testing.T, w *world) {
+			w.desk.faults = map[string][]fault{op: {{slow: 4 * time.Second}}}
+			first := w.ask(ann, "a?", asking{})
+			w.mail.Lose()
+			second := w.ask(ann, "b?", asking{b: w.replica()})
+			<-first
+			<-second
+			w.wantWhole()
+		})
+	}
+}
+
 func TestQuestionThatIsPostedLateIsNotSaidTwice(t *testing.T) {
 	runWith(t, bridge.Config{SayLimit: 500 * time.Millisecond}, func(t *testing.T, w *world) {
 		w.asked(ann, "a?")

@@ -81,9 +81,6 @@ func playInRedis(url string, program []step, c bridge.Config) error {
 	}
 	err = p.happens(program, c)
 	cancel()
-	p.out.Wait()
-	for _, b := range p.replicas {
-		b.Close()
-	}
+	p.close()
 	return err
 }

@@ -15,10 +15,10 @@ func (p *play) step(i int, s step, c bridge.Config) {
 	b := p.replicas[s.b%len(p.replicas)]
 	wait := []time.Duration{0, 1, 6, 40}[s.b%4] * p.unit
 	write := s.a%3 > 0
-	f := p.followers[who]
+	f := p.follower(who)
 	switch s.op {
 	case "ask", "keyed", "follow":
-		q := &question{who: who, text: fmt.Sprintf("question %d", i), losses: p.losses, until: time.Now().Add(24 * time.Hour)}
+		q := &question{who: who, text: fmt.Sprintf("question %d", i), losses: p.lost(), until: time.Now().Add(24 * time.Hour)}
 		if s.op == "keyed" {
 			q.key = fmt.Sprint("key", i)
 		} else {
@@ -38,6 +38,8 @@ func (p *play) step(i int, s step, c bridge.Config) {
 		}
 	case "crash":
 		p.crash(i, s, c, who, wait)
+	case "lose inside":
+		p.loseInside(i, s, c, who, wait)
 	case "await":
 		if s.b%3 == 0 {
 			p.await(who, b, bridge.Cursor{}, wait, false, false)
@@ -106,13 +108,26 @@ func (p *play) findable(q *question) bool {
 	return true
 }
 
+// follower is how a customer stands now.
+func (p *play) follower(who bridge.Customer) follower {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return *p.followers[who]
+}
+
+// lost is how often the store was lost.
+func (p *play) lost() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.losses
+}
+
 // crash lets a process die in the middle of something.
 func (p *play) crash(i int, s step, c bridge.Config, who bridge.Customer, wait time.Duration) {
 	g := dies(1+s.b%31, s.b%2 == 0)
 	b := bridge.New(gatedDesk{p.desk, g}, gatedMailbox{p.mail, g}, keys, c)
-	p.replicas = append(p.replicas, b) // to be closed
-	defer func() { p.replicas = append(p.replicas[:2], b) }()
-	switch f := p.followers[who]; {
+	p.others = append(p.others, b)
+	switch f := p.follower(who); {
 	case s.a%4 == 0 && !f.busy && !f.lost:
 		p.await(who, b, f.cursor, wait, true, true)
 	case s.a%4 == 1:
@@ -120,13 +135,37 @@ func (p *play) crash(i int, s step, c bridge.Config, who bridge.Customer, wait t
 			p.ask(q, b, wait, true, false)
 		}
 	default:
-		q := &question{who: who, text: fmt.Sprintf("question %d", i), losses: p.losses}
+		q := &question{who: who, text: fmt.Sprintf("question %d", i), losses: p.lost()}
 		if s.a%4 == 2 {
 			q.key, q.until = fmt.Sprint("key", i), time.Now().Add(24*time.Hour)
 		}
 		p.questions = append(p.questions, q)
 		p.ask(q, b, wait, true, false)
 	}
+}
+
+// loseInside asks, and loses the store in the middle of that.
+func (p *play) loseInside(i int, s step, c bridge.Config, who bridge.Customer, wait time.Duration) {
+	f := p.follower(who)
+	if f.busy || f.lost {
+		return
+	}
+	g, n := &gate{}, 1+s.b%31
+	g.before = func(i int, op string) error {
+		if i == n {
+			p.note("the store is lost before %s", op)
+			p.mu.Lock()
+			p.losses++
+			p.mu.Unlock()
+			p.lose()
+		}
+		return nil
+	}
+	q := &question{who: who, text: fmt.Sprintf("question %d", i), losses: p.lost(), follows: true, after: f.cursor}
+	b := bridge.New(gatedDesk{p.desk, g}, gatedMailbox{p.mail, g}, keys, c)
+	p.others = append(p.others, b)
+	p.questions = append(p.questions, q)
+	p.ask(q, b, wait, false, false)
 }
 
 func (p *play) leave(s step) {

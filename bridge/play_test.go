@@ -20,6 +20,7 @@ type play struct {
 	settle   func()              // until nothing goes on but waiting
 	time     func(time.Duration) // passes
 	replicas []*bridge.Bridge
+	others   []*bridge.Bridge // processes that die, to be closed
 	ctx      context.Context
 	unit     time.Duration // of waits
 	patience time.Duration // how late an answer may be
@@ -160,11 +161,11 @@ func (p *play) ask(q *question, b *bridge.Bridge, wait time.Duration, dying, wri
 		if q.follows {
 			f.busy = false
 		}
+		if err == nil && (!q.answered && q.key == "" || until.After(q.until)) {
+			q.until = until
+		}
 		if dying || err != nil {
 			return
-		}
-		if !q.answered && q.key == "" || until.After(q.until) {
-			q.until = until
 		}
 		q.answered = true
 		if write && a.Status != bridge.Pending && !a.More && q.key == "" {
@@ -236,6 +237,14 @@ func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Con
 		p.replicas = append(p.replicas, bridge.New(p.desk, mail, keys, c))
 	}
 	return p
+}
+
+// close ends every process.
+func (p *play) close() {
+	p.out.Wait()
+	for _, b := range append(p.others, p.replicas...) {
+		b.Close()
+	}
 }
 
 // opening returns the customer's open conversation at the desk.

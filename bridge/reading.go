@@ -46,8 +46,10 @@ func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last pla
 	switch {
 	case after.Generation > r.at.generation: // seen to its end
 		r.index = maxIndex
-	case after.Generation == r.at.generation && after.in(r.at.conversation):
+	case after.in(r.at.conversation):
 		r.index = after.Index
+	default: // it lies in a conversation that is gone
+		r.after = r.at.at(-1)
 	}
 	return r, nil
 }

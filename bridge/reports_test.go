@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,37 @@ func TestPollingWithoutWaitLooksRarely(t *testing.T) {
 			t.Fatalf("found after %d polls, a second apart", polls)
 		}
 		w.wantCalls("state since")
+	})
+}
+
+// With 5 000 parked until the same moment and every report lost, the desk is asked
+// no more than LooksPerSecond allows during the last seconds, and never before.
+func TestDeadlineLooksAreRationed(t *testing.T) {
+	const parked, each = 5_000, 20
+	runWith(t, bridge.Config{LooksPerSecond: each}, func(t *testing.T, w *world) {
+		cursors := map[bridge.Customer]bridge.Cursor{}
+		for i := range parked {
+			c := keys.Customer("username", fmt.Sprint(i))
+			cursors[c] = w.asked(c, "?")
+			time.Sleep(time.Second / 4) // a look-up and a look each
+		}
+		w.desk.taken()
+		var waits []<-chan outcome
+		for c, cursor := range cursors {
+			waits = append(waits, going(func() (bridge.Answer, error) {
+				return w.Await(t.Context(), c, cursor, time.Now().Add(40*time.Second))
+			}))
+		}
+		time.Sleep(36 * time.Second)
+		w.wantCalls("")
+		for _, c := range waits {
+			want(t, <-c, bridge.Pending, "")
+		}
+		looks := len(w.desk.taken()) / 2
+		t.Logf("%d looks for %d parked requests", looks, parked)
+		if looks == 0 || looks > 4*each {
+			t.Fatalf("%d looks in the last 3 seconds, want some and %d a second at most", looks, each)
+		}
 	})
 }
 

@@ -16,8 +16,6 @@ type spoken struct {
 	deleted bool
 }
 
-func (s spoken) at() bridge.Cursor { return bridge.At(s.generation, s.sid, s.Index) }
-
 // truth is everything that the desk ever held of a customer, in order.
 func (d *desk) truth(who bridge.Customer) (all []spoken, conversations []spoken) {
 	d.mu.Lock()
