@@ -116,7 +116,14 @@ func (b *Bridge) check(ctx context.Context, dir directory, after Cursor) (direct
 		if dir, err = b.find(ctx, dir.customer); err != nil {
 			return dir, after, err
 		}
-		if p, _ = dir.newest(); after.Generation > p.generation {
+		var any bool
+		p, any = dir.newest()
+		if after.Generation == p.generation+1 && after.Index < 0 && (!any || dir.closed[p.generation]) {
+			// It stands before the first message of a conversation that was being
+			// opened: that came to nothing, or cannot be found yet.
+			return dir, after, nil
+		}
+		if after.Generation > p.generation {
 			return dir, after, fmt.Errorf("%w: give back the `cursor` of an earlier answer", ErrCursorAhead)
 		}
 	}

@@ -297,6 +297,23 @@ func TestCursors(t *testing.T) {
 	})
 }
 
+func TestCursorBeforeTheFirstMessageIsNotAhead(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		start := bridge.At(0, "CHlost", -1) // of a conversation that was never opened whole
+		want(t, <-w.await(ann, start, 0), bridge.Closed, "")
+		asked := w.ask(ann, "a?", asking{after: start})
+		w.reply(sidOf(ann, 0), "yes")
+		want(t, <-asked, bridge.Replied, "yes")
+		later := bridge.At(1, "CHlater", -1)
+		wantErr(t, <-w.ask(ann, "b?", asking{after: later}), bridge.ErrCursorAhead)
+		w.desk.closes(sidOf(ann, 0))
+		w.mail.Lose() // and with it that the next one was being opened
+		next := w.ask(ann, "b?", asking{after: later})
+		w.reply(sidOf(ann, 1), "no")
+		want(t, <-next, bridge.Replied, "no")
+	})
+}
+
 func TestUnknownGenerationsAreLookedAtOneByOne(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		for g := range 3 {
