@@ -129,7 +129,9 @@ func (p *play) ask(q *question, b *bridge.Bridge, wait time.Duration, dying, wri
 	q.busy++
 	losses := p.losses
 	until := time.Now().Add(wait + 119*p.unit)
-	if q.until.IsZero() {
+	// The call that said it may have been any of those that nobody heard the end of,
+	// so the shortest window counts.
+	if q.until.IsZero() || q.key == "" && !q.answered && until.Before(q.until) {
 		q.until = until
 	}
 	p.mu.Unlock()
