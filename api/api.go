@@ -38,7 +38,7 @@ type Asker interface {
 	End(ctx context.Context, c bridge.Customer, after bridge.Cursor) (bridge.Answer, error)
 }
 
-// Config describes one deployment. PublicURL and Keys are required.
+// Config describes one deployment. PublicURL, Keys and Auth are required.
 type Config struct {
 	// PublicURL is where the world reaches the service: http or https, a host,
 	// perhaps a path, no slash at its end.
@@ -49,8 +49,10 @@ type Config struct {
 	Wait time.Duration
 	// BodyTimeout is how long a request's body may take to arrive. 0 means 10 s.
 	BodyTimeout time.Duration
-	// Keys turn usernames into customers.
+	// Keys turn callers into customers.
 	Keys *bridge.Keyring
+	// Auth tells who calls. Required, so that letting anybody in is a decision.
+	Auth Auth
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
 	// Contact is the operator's e-mail address, for the manifest and the legal page.
@@ -64,6 +66,7 @@ type Config struct {
 var (
 	errPublicURL = errors.New("api: the public URL is not http(s)://host[/path] without a slash at its end")
 	errKeys      = errors.New("api: a keyring is needed")
+	errAuth      = errors.New("api: it must be said who may call")
 )
 
 // API serves the callers. It is safe for concurrent use.
@@ -84,6 +87,9 @@ func New(cfg Config, asker Asker) (*API, error) {
 	}
 	if cfg.Keys == nil {
 		return nil, errKeys
+	}
+	if cfg.Auth == nil {
+		return nil, errAuth
 	}
 	if cfg.Wait == 0 {
 		cfg.Wait = 40 * time.Second
@@ -123,14 +129,14 @@ func (a *API) Register(e *echo.Echo) {
 		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderAuthorization,
 			"openai-conversation-id", "openai-ephemeral-user-id"},
 	})
-	route := func(methods []string, path string, h echo.HandlerFunc) {
-		e.Match(methods, path, h, cors)
+	route := func(methods []string, path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
+		e.Match(methods, path, h, append([]echo.MiddlewareFunc{cors}, m...)...)
 		// Middleware of a route runs for its methods only; cors answers this one.
 		e.OPTIONS(path, echo.NotFoundHandler, cors)
 	}
-	route([]string{http.MethodPost}, "/send/:username", a.send)
-	route([]string{http.MethodGet}, "/replies/:username", a.replies)
-	route([]string{http.MethodPost}, "/end/:username", a.end)
+	route([]string{http.MethodPost}, "/send/:username", a.send, a.identify)
+	route([]string{http.MethodGet}, "/replies/:username", a.replies, a.identify)
+	route([]string{http.MethodPost}, "/end/:username", a.end, a.identify)
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}

@@ -78,7 +78,7 @@ func config(t testing.TB) api.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return api.Config{PublicURL: public, Keys: keys, Contact: "desk@example.com", Version: "1.2.3"}
+	return api.Config{PublicURL: public, Keys: keys, Auth: api.NoAuth(), Contact: "desk@example.com", Version: "1.2.3"}
 }
 
 // logTo makes the log readable, debug lines and all.

@@ -133,7 +133,7 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 	if !usernameForm.MatchString(username) || len(distinct) < minDistinct {
 		return input{}, &inputError{"username", allowedUsername}
 	}
-	customer := a.cfg.Keys.Customer("username", username)
+	customer := a.customer(callerOf(c), kindUsername, username)
 	c.Set(customerKey, customer)
 	return input{customer: customer}, nil
 }

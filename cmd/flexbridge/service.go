@@ -97,7 +97,7 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
-		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Ready: s.ready,
+		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: api.NoAuth(), Ready: s.ready,
 		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
