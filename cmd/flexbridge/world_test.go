@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,7 @@ type world struct {
 
 	redisURL string           // instead of redis's own
 	tune     []func(*timings) // of every replica
+	log      *slog.Logger     // of every replica; nil: shown with the test
 }
 
 func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
@@ -96,7 +98,7 @@ func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 	if err := c.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	if r.service, err = newService(c, testLogger(w.t), w.tune...); err != nil {
+	if r.service, err = newService(c, cmp.Or(w.log, testLogger(w.t)), w.tune...); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
