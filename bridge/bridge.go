@@ -33,12 +33,15 @@ type Config struct {
 	// a conversation are apart, LastLook how long before its deadline a waiter looks
 	// at the earliest. 3 s, 30 s, 3 s.
 	LookLimit, LookEvery, LastLook time.Duration
+	// HintEvery is how far looks of a conversation are apart that hints ask for. 1 s.
+	HintEvery time.Duration
 	// LooksPerSecond bounds deadline looks, searches for cursors ahead and look-ups
-	// of unknown customers, in this process. 20.
+	// of unknown customers, in this process; and once more looks that hints ask for. 20.
 	LooksPerSecond int
 
 	// KeepLimit is how long a report may take to be kept before it is refused;
-	// trying goes on for KeepRetry, for at most KeepWaiting reports. 2 s, 30 s, 1000.
+	// trying goes on for KeepRetry, for at most KeepWaiting reports, and as many
+	// hints. 2 s, 30 s, 1000.
 	KeepLimit, KeepRetry time.Duration
 	KeepWaiting          int
 
@@ -63,6 +66,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.LookLimit, 3*time.Second)
 	fill(&c.LookEvery, 30*time.Second)
 	fill(&c.LastLook, 3*time.Second)
+	fill(&c.HintEvery, time.Second)
 	fill(&c.LooksPerSecond, 20)
 	fill(&c.KeepLimit, 2*time.Second)
 	fill(&c.KeepRetry, 30*time.Second)
@@ -90,24 +94,34 @@ type Bridge struct {
 
 	parking parking
 	ration  ration
+	hints   hints
 	late    atomic.Int64 // reports that wait for the mailbox
 	running sync.WaitGroup
+
+	closing context.Context // ends what need not be finished
+	giveUp  context.CancelFunc
 }
 
 // New wires a bridge to where agents sit and to what remembers. Close it when
 // nobody calls it any more.
 func New(desk Desk, mail Mailbox, keys *Keyring, config Config) *Bridge {
 	config = config.withDefaults()
+	closing, giveUp := context.WithCancel(context.Background())
 	return &Bridge{
+		closing: closing, giveUp: giveUp,
 		desk: desk, mail: mail, keys: keys, config: config, log: config.Logger,
 		parking: parking{max: config.MaxParked, each: config.ParkedEach},
 		ration:  ration{perSecond: config.LooksPerSecond},
+		hints:   hints{ration: ration{perSecond: config.LooksPerSecond}, waiting: map[string]bool{}},
 	}
 }
 
-// Close waits for looks and deliveries under way, each of which has a limit of
+// Close gives hints up and waits for looks and deliveries under way, each of which has a limit of
 // its own. No other method may be called any more.
-func (b *Bridge) Close() { b.running.Wait() }
+func (b *Bridge) Close() {
+	b.giveUp()
+	b.running.Wait()
+}
 
 // Parked is how many requests are being answered now.
 func (b *Bridge) Parked() int { return b.parking.count() }
