@@ -116,8 +116,8 @@ func New(desk Desk, mail Mailbox, keys *Keyring, config Config) *Bridge {
 	}
 }
 
-// Close gives hints up and waits for looks and deliveries under way, each of which has a limit of
-// its own. No other method may be called any more.
+// Close gives hints up and waits for looks and deliveries under way, each of which
+// has a limit of its own. No other method may be called any more.
 func (b *Bridge) Close() {
 	b.giveUp()
 	b.running.Wait()

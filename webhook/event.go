@@ -68,7 +68,7 @@ func translate(form map[string]string, now time.Time) (bridge.Event, Outcome, er
 		return bridge.Event{}, OtherEvent, nil
 	}
 	if err == nil && !conversationForm.MatchString(e.Conversation) {
-		err = fmt.Errorf("%s is %q", conversationSID, e.Conversation)
+		err = fmt.Errorf("%s is %.40q", conversationSID, e.Conversation)
 	}
 	if err != nil {
 		return bridge.Event{}, Malformed, err
@@ -79,10 +79,10 @@ func translate(form map[string]string, now time.Time) (bridge.Event, Outcome, er
 func message(form map[string]string, now time.Time) (*bridge.Message, error) {
 	sid, index, author := form[messageSID], form["Index"], form["Author"]
 	if !messageForm.MatchString(sid) {
-		return nil, fmt.Errorf("%s is %q", messageSID, sid)
+		return nil, fmt.Errorf("%s is %.40q", messageSID, sid)
 	}
 	if !indexForm.MatchString(index) {
-		return nil, fmt.Errorf("the message's Index is %q", index)
+		return nil, fmt.Errorf("the message's Index is %.40q", index)
 	}
 	number, _ := strconv.Atoi(index)
 	m := &bridge.Message{
@@ -104,7 +104,7 @@ func message(form map[string]string, now time.Time) (*bridge.Message, error) {
 func participant(form map[string]string) (*bridge.Participant, error) {
 	sid := form[participantSID]
 	if !participantForm.MatchString(sid) {
-		return nil, fmt.Errorf("%s is %q", participantSID, sid)
+		return nil, fmt.Errorf("%s is %.40q", participantSID, sid)
 	}
 	return &bridge.Participant{SID: sid, Identity: valid(form["Identity"])}, nil
 }

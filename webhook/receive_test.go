@@ -74,7 +74,7 @@ func TestRefuses(t *testing.T) {
 		}), http.StatusForbidden, webhook.Forged},
 		// What RequestValidator lets pass: it sees the first Body only.
 		"a second Body": {altered(func(r *http.Request) { r.Body = body(goodForm + "&Body=evil") }),
-			http.StatusBadRequest, webhook.Malformed},
+			http.StatusBadRequest, webhook.RepeatedName},
 		"no form":         {post("/twilio/webhook", "%zz"), http.StatusForbidden, webhook.Forged},
 		"a bare ;":        {with("&x=a;b"), http.StatusForbidden, webhook.Forged},
 		"other account":   {instead(account, "AC"+strings.Repeat("f", 32)), http.StatusForbidden, webhook.OtherAccount},

@@ -5,7 +5,8 @@
 // us, 4xx when it is not from Twilio or not of its form, 503 when it could not be
 // kept. Twilio neither reads the answer's body nor calls again, so an error only
 // shows in its debugger; what was missed is found by a look at the desk. Every
-// request ends in exactly one [Outcome], and those are counted.
+// request ends in exactly one [Outcome], and those are counted; the log has the
+// first refusals for each reason, then one every ten seconds.
 //
 // The signature covers neither time nor the second value of a repeated name, so
 // names may not repeat, and a request that is replayed is a duplicate, which the
@@ -18,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 	"github.com/twilio/twilio-go/client"
@@ -29,13 +29,18 @@ import (
 // Path is where Twilio posts, below the public URL.
 const Path = "/twilio/webhook"
 
-// Deliverer keeps what the desk reports. It decides how long that may take; an
-// error means that the event is not kept.
+// Deliverer takes what the desk reports.
 type Deliverer interface {
+	// Deliver keeps an event. It decides how long that may take; an error means
+	// that the event is not kept.
 	Deliver(context.Context, bridge.Event) error
+	// Hint looks for news of a conversation by other means, sparingly and without
+	// keeping the caller: who tells of them is not proved to be the desk.
+	Hint(ctx context.Context, conversation string)
 }
 
-// Config says whose webhooks are accepted. Everything but Note and Logger is required.
+// Config says whose webhooks are accepted. Everything but Observe, Note and Logger
+// is required.
 type Config struct {
 	// PublicURL is the address that Twilio knows, without a slash at its end. The
 	// signature is checked over it, whatever host or scheme a request claims.
@@ -47,6 +52,10 @@ type Config struct {
 	AuthTokens []string
 	// Keys tell which hooks we registered.
 	Keys *bridge.Keyring
+	// Observe answers 204 to what it would refuse as [Unsigned] or [Forged], counts
+	// and logs it as that, and makes it a hint: nothing that it says is taken over.
+	// It is for finding out what a proxy does to the URL.
+	Observe bool
 	// Note is told the outcome of each request, for its line in the log; nil means
 	// that nobody is.
 	Note func(c echo.Context, outcome string)
@@ -67,10 +76,11 @@ type Handler struct {
 	accountSID string
 	validators []client.RequestValidator
 	keys       *bridge.Keyring
+	observe    bool
 	deliverer  Deliverer
 	note       func(c echo.Context, outcome string)
 	log        *slog.Logger
-	counts     map[Outcome]*atomic.Uint64 // one for each outcome; never written after New
+	tallies    map[Outcome]*tally // one for each outcome; never written after New
 }
 
 // New returns a handler that passes events to d. It refuses an incomplete
@@ -81,10 +91,11 @@ func New(cfg Config, d Deliverer) (*Handler, error) {
 		publicURL:  cfg.PublicURL,
 		accountSID: cfg.AccountSID,
 		keys:       cfg.Keys,
+		observe:    cfg.Observe,
 		deliverer:  d,
 		note:       cfg.Note,
 		log:        cfg.Logger,
-		counts:     make(map[Outcome]*atomic.Uint64),
+		tallies:    make(map[Outcome]*tally),
 	}
 	if cfg.PublicURL == "" || strings.HasSuffix(cfg.PublicURL, "/") {
 		return nil, errPublicURL
@@ -111,7 +122,7 @@ func New(cfg Config, d Deliverer) (*Handler, error) {
 		h.note = func(echo.Context, string) {}
 	}
 	for _, o := range outcomes {
-		h.counts[o] = new(atomic.Uint64)
+		h.tallies[o] = newTally()
 	}
 	return h, nil
 }
@@ -126,9 +137,9 @@ func (h *Handler) Register(e *echo.Echo) {
 // Counts returns how many requests ended in each outcome since New. The map is
 // the caller's and has every outcome.
 func (h *Handler) Counts() map[Outcome]uint64 {
-	counts := make(map[Outcome]uint64, len(h.counts))
-	for o, n := range h.counts {
-		counts[o] = n.Load()
+	counts := make(map[Outcome]uint64, len(h.tallies))
+	for o, t := range h.tallies {
+		counts[o] = t.count.Load()
 	}
 	return counts
 }
@@ -136,13 +147,25 @@ func (h *Handler) Counts() map[Outcome]uint64 {
 // serve answers a request by its outcome.
 func (h *Handler) serve(c echo.Context) error {
 	outcome, err := h.receive(c)
-	h.counts[outcome].Add(1)
+	tally := h.tallies[outcome]
+	tally.count.Add(1)
 	h.note(c, string(outcome))
 	refusal, refused := refusals[outcome]
 	if !refused {
 		return c.NoContent(http.StatusNoContent)
 	}
-	h.log.Log(c.Request().Context(), refusal.level, "webhook refused", "outcome", string(outcome), "err", err)
+	message, level := "webhook refused", refusal.level
+	tolerated := h.observe && outcome.unproved()
+	if tolerated {
+		message, level = "webhook would be refused", slog.LevelWarn
+	}
+	tally.sparingly(func(suppressed uint64) {
+		h.log.Log(c.Request().Context(), level, message,
+			"outcome", string(outcome), "hint", refusal.text, "err", err, "suppressed", suppressed)
+	})
+	if tolerated {
+		return c.NoContent(http.StatusNoContent)
+	}
 	if outcome == WrongMethod {
 		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost)
 	}

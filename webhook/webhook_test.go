@@ -25,9 +25,10 @@ const (
 	conversation = "CH00000000000000000000000000000001"
 )
 
-// desk records what is delivered, and fails with err.
+// desk records what is delivered and hinted at, and fails with err.
 type desk struct {
 	events []bridge.Event
+	hints  []string
 	err    error
 }
 
@@ -35,6 +36,8 @@ func (d *desk) Deliver(_ context.Context, e bridge.Event) error {
 	d.events = append(d.events, e)
 	return d.err
 }
+
+func (d *desk) Hint(_ context.Context, conversation string) { d.hints = append(d.hints, conversation) }
 
 func keyring(t testing.TB) *bridge.Keyring {
 	t.Helper()
@@ -103,7 +106,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestNotesEachOutcome(t *testing.T) {
-	for body, want := range map[string]webhook.Outcome{goodForm: webhook.MessageAdded, goodForm + "&Body=again": webhook.Malformed} {
+	for body, want := range map[string]webhook.Outcome{goodForm: webhook.MessageAdded, goodForm + "&Body=again": webhook.RepeatedName} {
 		cfg := config(t)
 		var noted []string
 		cfg.Note = func(_ echo.Context, outcome string) { noted = append(noted, outcome) }
