@@ -32,6 +32,7 @@ type Config struct {
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`
 	APIURL             string `envconfig:"TWILIO_API_URL" desc:"base URL that every REST call goes to instead of Twilio, path and query unchanged"`
 	WebhookScope       string `envconfig:"WEBHOOK_SCOPE" default:"conversation" desc:"conversation: each conversation gets a webhook by itself; console: you set up one in the Console"`
+	WebhookVerify      string `envconfig:"WEBHOOK_VERIFY" default:"enforce" desc:"enforce: a webhook without Twilio's signature is refused; observe: it is logged, acknowledged and supplies nothing, for the first day behind a proxy"`
 
 	IdentitySecret Secret `envconfig:"IDENTITY_SECRET" desc:"required; 32 bytes or more; names customers. A new one makes every caller a new customer"`
 
@@ -44,6 +45,9 @@ type Config struct {
 	LogLevel  slog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string     `envconfig:"LOG_FORMAT" default:"auto" desc:"json, text, or auto: text on a terminal"`
 }
+
+// observe is a value of WEBHOOK_VERIFY.
+const observe = "observe"
 
 // loadConfig reads the environment and checks all of it.
 func loadConfig() (Config, error) {
@@ -107,6 +111,7 @@ func (c Config) problems() (problems []error) {
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || absoluteURL(c.APIURL), "TWILIO_API_URL", "must be an http or https URL")
 	check(c.WebhookScope == "conversation" || c.WebhookScope == "console", "WEBHOOK_SCOPE", "must be conversation or console")
+	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")
 	check(len(c.IdentitySecret) >= bridge.MinSecret, "IDENTITY_SECRET", fmt.Sprintf("must have %d bytes or more, such as from: openssl rand -hex 32", bridge.MinSecret))
 	check(c.Wait >= time.Second && c.Wait <= 5*time.Minute, "WAIT", "must be from 1s to 5m")
 	check(c.MaxParked > 0, "MAX_PARKED", "must be more than 0")

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		ListenAddr: ":5002", PublicURL: "https://bridge.example.com",
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
-		WebhookScope: "conversation", IdentitySecret: Secret(strings.Repeat("i", 32)),
+		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)),
 		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
 		LogLevel: slog.LevelInfo, LogFormat: "auto",
 	}
@@ -126,6 +126,8 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},
 		{name: "WEBHOOK_SCOPE", value: "hunter2"},
+		{name: "WEBHOOK_VERIFY", value: "hunter2"},
+		{name: "WEBHOOK_VERIFY", value: "Observe"},
 		{name: "IDENTITY_SECRET", value: "hunter2"},
 		{name: "WAIT", value: "0s"},
 		{name: "WAIT", value: "5m1s"},

@@ -88,6 +88,7 @@ func newDemo(addr string, silent bool, logger *slog.Logger) (*demonstration, err
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		APIURL:         "http://" + listener.Addr().String(),
 		WebhookScope:   "conversation",
+		WebhookVerify:  "enforce",
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
 		Wait:           40 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
 	}, logger)

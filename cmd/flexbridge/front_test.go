@@ -17,6 +17,7 @@ type front struct {
 	mu       sync.Mutex
 	replicas []*replica
 	next     int
+	adds     string // to the query of each request
 }
 
 func newFront(t *testing.T) *front {
@@ -42,4 +43,5 @@ func (f *front) rewrite(r *httputil.ProxyRequest) {
 	f.next++
 	target, _ := url.Parse(f.replicas[f.next%len(f.replicas)].url)
 	r.SetURL(target)
+	r.Out.URL.RawQuery += f.adds
 }
