@@ -2,12 +2,13 @@
 //
 // A customer's question is said in a conversation at a [Desk], where agents
 // sit; the request that asked it is parked until an agent's reply has been kept
-// in the [Mailbox], or until its deadline. Four verbs make up the product:
+// in the [Mailbox], or until its deadline. Five verbs make up the product:
 //
 //   - [Bridge.Ask] finds or opens the conversation, watches it, says the question and waits;
 //   - [Bridge.Await] only waits, after a cursor, and changes nothing;
 //   - [Bridge.End] closes the conversation;
-//   - [Bridge.Deliver] keeps what the desk reports, and wakes who waits for it.
+//   - [Bridge.Deliver] keeps what the desk reports, and wakes who waits for it;
+//   - [Bridge.Hint] looks at the desk for what somebody reports who need not be believed.
 //
 // # Words
 //
