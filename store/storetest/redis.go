@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -122,7 +123,8 @@ func guard(t testing.TB, pid int) (end func()) {
 	}
 }
 
-// answers asks without go-redis, which logs every server that is not there yet.
+// answers asks without go-redis, which logs every server that is not there yet. It
+// has to be this server: another process may have taken the port for one of its own.
 func (s *Server) answers() bool {
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
@@ -130,12 +132,12 @@ func (s *Server) answers() bool {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+	if _, err := conn.Write([]byte("PING\r\nINFO server\r\nQUIT\r\n")); err != nil {
 		return false
 	}
-	answer := make([]byte, len("+PONG"))
-	_, err = io.ReadFull(conn, answer)
-	return err == nil && string(answer) == "+PONG"
+	answer, err := io.ReadAll(conn)
+	return err == nil && strings.HasPrefix(string(answer), "+PONG") &&
+		strings.Contains(string(answer), fmt.Sprintf("\nprocess_id:%d\r\n", s.cmd.Process.Pid))
 }
 
 // Kill ends the server at once, as a crash would.
