@@ -50,6 +50,7 @@ func goodEnviron() map[string]string {
 		"TWILIO_AUTH_TOKEN":  flexsim.AuthToken,
 		"TWILIO_FLOW_SID":    flexsim.FlowSID,
 		"IDENTITY_SECRET":    strings.Repeat("i", 32),
+		"AUTH_MODE":          "none",
 	}
 }
 
@@ -62,7 +63,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		ListenAddr: ":5002", PublicURL: "https://bridge.example.com",
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
-		WebhookScope: "conversation", IdentitySecret: Secret(strings.Repeat("i", 32)),
+		WebhookScope: "conversation", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
 		LogLevel: slog.LevelInfo, LogFormat: "auto",
 	}
@@ -162,7 +163,7 @@ func TestBadRedisURL(t *testing.T) {
 	for _, address := range []string{"redis.example.com:6379", "https://:hunter2@redis.example.com", "redis://:hunter2@redis.example.com:bad", "redis://:hunter2@[redis", "redis://:hunter2@redis.example.com?hunter2=1"} {
 		c := testConfig("https://bridge.example.com")
 		c.RedisURL = Secret(address)
-		_, err := newService(c, slog.New(slog.DiscardHandler))
+		_, err := newService(t.Context(), c, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.HasPrefix(err.Error(), "REDIS_URL: ") {
 			t.Errorf("newService with REDIS_URL=%s = %v, want an error that names it", address, err)
 			continue
@@ -175,7 +176,7 @@ func TestBadRedisURL(t *testing.T) {
 
 func TestWithoutRedisItWarns(t *testing.T) {
 	var log bytes.Buffer
-	s, err := newService(testConfig("https://bridge.example.com"), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := newService(t.Context(), testConfig("https://bridge.example.com"), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		Secret Secret
 	}
 	c := testConfig("https://bridge.example.com")
-	c.AuthToken, c.AuthTokenSecondary, c.APISecret, c.IdentitySecret, c.RedisURL = secret, secret, secret, secret, secret
+	c.AuthToken, c.AuthTokenSecondary, c.APISecret, c.IdentitySecret, c.RedisURL, c.APIKeys = secret, secret, secret, secret, secret, secret
 	for name, value := range map[string]any{
 		"a secret":        secret,
 		"its pointer":     &secret,
