@@ -247,8 +247,10 @@ type client struct {
 	id string
 }
 
-func (c client) GetID() string                       { return c.id }
-func (c client) GrantTypes() []oidc.GrantType        { return []oidc.GrantType{oidc.GrantTypeClientCredentials} }
+func (c client) GetID() string { return c.id }
+func (c client) GrantTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantTypeClientCredentials}
+}
 func (c client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
 func (c client) ClockSkew() time.Duration            { return 0 }
 func (c client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
