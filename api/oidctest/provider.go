@@ -118,8 +118,14 @@ func (p *Provider) Claims(subject string) map[string]any {
 // Sign signs what the provider itself would not, with its newest key.
 func (p *Provider) Sign(t testing.TB, claims map[string]any) string {
 	t.Helper()
+	return p.SignAs(t, p.storage.signing().id, claims)
+}
+
+// SignAs does so, and names another key.
+func (p *Provider) SignAs(t testing.TB, id string, claims map[string]any) string {
+	t.Helper()
 	key := p.storage.signing()
-	return Sign(t, jose.SigningKey{Algorithm: key.SignatureAlgorithm(), Key: key.private}, key.id, claims)
+	return Sign(t, jose.SigningKey{Algorithm: key.SignatureAlgorithm(), Key: key.private}, id, claims)
 }
 
 // Sign makes a token.
