@@ -105,6 +105,9 @@ func TestBadValues(t *testing.T) {
 	// Each contains "hunter2", which no error may repeat: people paste the right
 	// value into the wrong line.
 	key := "SK" + strings.Repeat("0", 32)
+	const goodKey = "hunter2-hunter2-hunter2-hunter2-hunter2"
+	bearer := map[string]string{"AUTH_MODE": "bearer"}
+	oidc := map[string]string{"AUTH_MODE": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIENCE": "https://bridge.example.com"}
 	for _, row := range []struct {
 		name, value string
 		others      map[string]string
@@ -128,6 +131,28 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},
 		{name: "WEBHOOK_SCOPE", value: "hunter2"},
 		{name: "IDENTITY_SECRET", value: "hunter2"},
+		{name: "AUTH_MODE", value: "hunter2"},
+		{name: "AUTH_MODE", value: ""},
+		{name: "API_KEYS", value: "shop:" + goodKey},
+		{name: "API_KEYS_FILE", value: "hunter2"},
+		{name: "OIDC_ISSUER", value: "https://hunter2.example.com"},
+		{name: "OIDC_AUDIENCE", value: "hunter2"},
+		{name: "API_KEYS", value: "", others: bearer},
+		{name: "API_KEYS", value: "hunter2", others: bearer},
+		{name: "API_KEYS", value: "shop:hunter2", others: bearer},
+		{name: "API_KEYS", value: goodKey + ":shop", others: bearer},
+		{name: "API_KEYS", value: "my shop:" + goodKey, others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + "!", others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + ",", others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + ",other:" + goodKey, others: bearer},
+		{name: "API_KEYS_FILE", value: "/nowhere/hunter2", others: bearer},
+		{name: "API_KEYS_FILE", value: goodKey, others: bearer},
+		{name: "OIDC_AUDIENCE", value: "hunter2", others: bearer},
+		{name: "OIDC_ISSUER", value: "", others: oidc},
+		{name: "OIDC_ISSUER", value: "http://hunter2.example.com", others: oidc},
+		{name: "OIDC_ISSUER", value: "https://hunter2.example.com?x", others: oidc},
+		{name: "OIDC_AUDIENCE", value: " ,", others: oidc},
+		{name: "API_KEYS", value: "shop:" + goodKey, others: oidc},
 		{name: "WAIT", value: "0s"},
 		{name: "WAIT", value: "5m1s"},
 		{name: "WAIT", value: "40"},
