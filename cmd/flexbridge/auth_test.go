@@ -122,8 +122,8 @@ func (v visitor) send(ctx context.Context, text, after string) result {
 	return now(call(ctx, http.MethodPost, v.replica.url+"/send"+v.name, []byte(body), v.authorization))
 }
 
-func (v visitor) replies(ctx context.Context, after string) result {
-	return now(call(ctx, http.MethodGet, v.replica.url+"/replies"+v.name+"?wait=0&after="+after, nil, v.authorization))
+func (v visitor) replies(ctx context.Context, after string, wait int) result {
+	return now(call(ctx, http.MethodGet, fmt.Sprintf("%s/replies%s?wait=%d&after=%s", v.replica.url, v.name, wait, after), nil, v.authorization))
 }
 
 func (v visitor) end(ctx context.Context, after string) result {
@@ -144,6 +144,7 @@ func (w *world) strangers(visitors map[string]visitor) {
 		w.reply(w.asked(question), "for "+who)
 		cursors[who] = w.want(<-answered, "replied", "for "+who).Cursor
 		w.reply(w.asked(question), "more for "+who)
+		w.want(v.replies(ctx, cursors[who], 20), "replied", "more for "+who)
 	}
 	if n := len(w.twilio.Conversations()); n != len(visitors) {
 		w.t.Errorf("there are %d conversations, want %d", n, len(visitors))
@@ -161,10 +162,9 @@ func (w *world) strangers(visitors map[string]visitor) {
 	}
 	for who, v := range visitors {
 		for whose, cursor := range cursors {
-			own(who, "reads after the cursor of "+whose, v.replies(ctx, cursor))
+			own(who, "reads after the cursor of "+whose, v.replies(ctx, cursor, 0))
 		}
-		own(who, "reads from the start", v.replies(ctx, ""))
-		w.want(v.replies(ctx, cursors[who]), "replied", "more for "+who)
+		own(who, "reads from the start", v.replies(ctx, "", 0))
 	}
 	// Who ends with another's cursor ends the own conversation, and no other.
 	ended := 0
@@ -211,7 +211,7 @@ func TestKeysKeepCustomersApart(t *testing.T) {
 	w.reply(w.asked("before the change"), "old")
 	cursor := w.want(<-answered, "replied", "old").Cursor
 	w.reply(w.asked("before the change"), "new")
-	w.want(visitor{r, third, "Bearer " + newShop}.replies(t.Context(), cursor), "replied", "new")
+	w.want(visitor{r, third, "Bearer " + newShop}.replies(t.Context(), cursor, 20), "replied", "new")
 
 	// Nobody else is let in, and nothing is said for him.
 	before := len(w.twilio.Conversations())
@@ -258,5 +258,5 @@ func TestTokensKeepCustomersApart(t *testing.T) {
 	w.reply(w.asked("again"), "old")
 	cursor := w.want(<-answered, "replied", "old").Cursor
 	w.reply(w.asked("again"), "new")
-	w.want(visitor{r, "", "Bearer " + p.Token(t, "eva")}.replies(t.Context(), cursor), "replied", "new")
+	w.want(visitor{r, "", "Bearer " + p.Token(t, "eva")}.replies(t.Context(), cursor, 20), "replied", "new")
 }
