@@ -110,8 +110,11 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && len(body) > maxIssuerAnswer {
 		err = fmt.Errorf("the issuer answers with more than %d bytes", maxIssuerAnswer)
 	}
+	if err != nil {
+		return nil, err
+	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	return response, err
+	return response, nil
 }
 
 // paced passes one request on in each pause, and answers the others like that one:

@@ -73,8 +73,14 @@ func TestIssuerFails(t *testing.T) {
 	hung := make(chan struct{})
 	defer close(hung)
 	for name, keys := range map[string]http.HandlerFunc{
-		"error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret detail", 500) },
-		"moved":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) },
+		"error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret detail", 500) },
+		"moved": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery == "" {
+				http.Redirect(w, r, "/keys?here", http.StatusFound)
+				return
+			}
+			_, _ = io.WriteString(w, `{"keys":[]}`) // none that fits, if it were followed
+		},
 		"no JSON":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
 		"no keys":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"keys":7}`) },
 		"too long": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },

@@ -162,7 +162,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "version", version())
+	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "auth_mode", s.config.AuthMode, "version", version())
 
 	var err error
 	select {
