@@ -120,7 +120,7 @@ func discover(ctx context.Context, cfg OIDCConfig) (found provider, err error) {
 // with a host, or http on loopback, and neither a user, query nor fragment.
 func SecureURL(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())

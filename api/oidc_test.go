@@ -94,7 +94,7 @@ func TestSecureURL(t *testing.T) {
 		"https://login.example.com": true, "https://login.example.com/tenant/v2.0": true, "https://[::1]:8443": true,
 		"http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://localhost:8080/x": true,
 		"http://login.example.com": false, "http://localhost.example.com": false, "http://128.0.0.1": false,
-		"https://": false, "https:///x": false, "login.example.com": false, "": false, "ftp://127.0.0.1": false,
+		"https://": false, "https:///x": false, "https://:443": false, "login.example.com": false, "": false, "ftp://127.0.0.1": false,
 		"https://u:p@login.example.com": false, "https://login.example.com?x": false, "https://login.example.com#x": false,
 	} {
 		if got := api.SecureURL(text); got != want {
