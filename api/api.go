@@ -5,14 +5,16 @@
 //	GET  /replies/{username}  wait
 //	POST /end/{username}      close the conversation
 //
+// Where a token names a person (see [OIDCAuth]), there is no username in the path.
 // All three answer in one shape, in which a wait that ran out is a status and not
 // an error. Errors are problem documents (RFC 9457) with a code that does not
 // change and a detail that tells a model what to do. The package also serves what
 // describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
 // an orchestrator asks (/livez, /readyz).
 //
-// The username is a capability: who knows it reads the conversation. It is turned
-// into a customer at the door, and neither it nor any text is logged.
+// Who may call is for [Auth] to say. Without a person in the credentials the
+// username is a capability: who knows it, and may call, reads the conversation. It
+// is turned into a customer at the door, and neither it nor any text is logged.
 package api
 
 import (
@@ -75,6 +77,7 @@ type API struct {
 	asker Asker
 	log   *slog.Logger
 	pages []page
+	paths *strings.Replacer // makes paths with a username those that are served
 }
 
 // New returns an API that passes questions to asker. It refuses a PublicURL that
@@ -110,14 +113,18 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	return &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages}, nil
+	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, paths: strings.NewReplacer()}
+	if cfg.Auth.scheme().mode == ModeOIDC {
+		a.paths = strings.NewReplacer("/{username}", "")
+	}
+	return a, nil
 }
 
 // Register serves everything of the package on e, becomes its HTTPErrorHandler,
 // and logs and recovers for all of e's routes, whoever registered them.
 func (a *API) Register(e *echo.Echo) {
 	e.HTTPErrorHandler = a.handleError
-	e.Use(a.logExchange, recoverPanic)
+	e.Use(a.logExchange, secureHeaders(a.cfg.PublicURL), recoverPanic)
 	a.RegisterHealth(e)
 
 	// Browsers fetched manifest and document for ChatGPT, and called plugins on
@@ -134,12 +141,19 @@ func (a *API) Register(e *echo.Echo) {
 		// Middleware of a route runs for its methods only; cors answers this one.
 		e.OPTIONS(path, echo.NotFoundHandler, cors)
 	}
-	route([]string{http.MethodPost}, "/send/:username", a.send, a.identify)
-	route([]string{http.MethodGet}, "/replies/:username", a.replies, a.identify)
-	route([]string{http.MethodPost}, "/end/:username", a.end, a.identify)
+	operation := func(method, path string, h echo.HandlerFunc) {
+		route([]string{method}, path+"/:username", h, a.identify)
+		if a.cfg.Auth.scheme().mode == ModeOIDC {
+			route([]string{method}, path, h, a.identify)
+		}
+	}
+	operation(http.MethodPost, "/send", a.send)
+	operation(http.MethodGet, "/replies", a.replies)
+	operation(http.MethodPost, "/end", a.end)
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}
+	a.registerResources(e)
 }
 
 const (

@@ -149,20 +149,22 @@ var (
 	}}
 )
 
-// Every situation an answer can be in, as the caller sees it.
+// answers are every situation an answer can be in.
+var answers = map[string]bridge.Answer{
+	"replied":          replied,
+	"replied_more":     {Status: bridge.Replied, Agent: bridge.AgentJoined, Cursor: cursor, More: true, Messages: replied.Messages[:1]},
+	"pending_waiting":  {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: bridge.At(1, "CH1", -1)},
+	"pending_joined":   {Status: bridge.Pending, Agent: bridge.AgentJoined, Cursor: cursor},
+	"pending_left":     {Status: bridge.Pending, Agent: bridge.AgentLeft, Cursor: cursor},
+	"pending_messages": {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: cursor, Messages: replied.Messages[:1]},
+	"pending_opening":  {Status: bridge.Pending},
+	"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
+	"closed_never":     {Status: bridge.Closed},
+}
+
+// As the caller sees them.
 func TestAnswers(t *testing.T) {
-	rows := map[string]bridge.Answer{
-		"replied":          replied,
-		"replied_more":     {Status: bridge.Replied, Agent: bridge.AgentJoined, Cursor: cursor, More: true, Messages: replied.Messages[:1]},
-		"pending_waiting":  {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: bridge.At(1, "CH1", -1)},
-		"pending_joined":   {Status: bridge.Pending, Agent: bridge.AgentJoined, Cursor: cursor},
-		"pending_left":     {Status: bridge.Pending, Agent: bridge.AgentLeft, Cursor: cursor},
-		"pending_messages": {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: cursor, Messages: replied.Messages[:1]},
-		"pending_opening":  {Status: bridge.Pending},
-		"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
-		"closed_never":     {Status: bridge.Closed},
-	}
-	for name, answer := range rows {
+	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
 			w := serve(newServer(t, config(t), &desk{answer: answer}), request("GET", "/replies/"+username, ""))
 			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {

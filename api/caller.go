@@ -8,11 +8,31 @@ import (
 	"flexbridge/bridge"
 )
 
-// Auth tells who calls: [NoAuth].
+// Auth tells who calls: [NoAuth], [BearerAuth] or [OIDCAuth]. It is safe for
+// concurrent use.
 type Auth interface {
-	// identify returns who made a request, by its credentials alone.
+	// identify returns who made a request, by its header alone: the body may not have
+	// arrived. Its errors are errUnauthenticated, errInvalidToken and
+	// errAuthUnavailable, which say more to the log than callers are told.
 	identify(*http.Request) (caller, error)
+	// scheme is what the documents state.
+	scheme() scheme
 }
+
+// scheme is the kind of credentials that a deployment wants.
+type scheme struct {
+	mode     Mode
+	provider provider // of oidc
+}
+
+// Mode names who may call.
+type Mode string
+
+const (
+	ModeNone   Mode = "none"
+	ModeBearer Mode = "bearer"
+	ModeOIDC   Mode = "oidc"
+)
 
 // caller is who calls, as far as the credentials tell.
 type caller struct {
@@ -30,6 +50,8 @@ func NoAuth() Auth { return noAuth{} }
 type noAuth struct{}
 
 func (noAuth) identify(*http.Request) (caller, error) { return caller{}, nil }
+
+func (noAuth) scheme() scheme { return scheme{mode: ModeNone} }
 
 // customer is who asks: the person, or the name within what the application may
 // name. Each kind of name is a domain of its own, so that the same text under two
@@ -54,6 +76,10 @@ func (a *API) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := a.cfg.Auth.identify(c.Request())
 		if err != nil {
+			c.Set(whyKey, err.Error())
+			if challenge := a.challenge(c.Request().URL.Path, err); challenge != "" {
+				c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
+			}
 			return err
 		}
 		c.Set(callerKey, who)

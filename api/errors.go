@@ -53,6 +53,12 @@ var problems = []struct {
 	{bridge.ErrDeskRefused, http.StatusBadGateway, "desk_refused", 0,
 		"The agents' desk refused this, and trying again does not help. Tell the user that no agent can be asked now."},
 
+	{errUnauthenticated, http.StatusUnauthorized, "unauthenticated", 0,
+		"This service wants to know who calls: an Authorization header of the scheme Bearer is missing. Tell the user that no agent can be asked before it is set up."},
+	{errInvalidToken, http.StatusUnauthorized, "invalid_token", 0,
+		"The credentials are not valid here, or not any more. Call again with valid ones, or tell the user that no agent can be asked before they are."},
+	{errAuthUnavailable, http.StatusServiceUnavailable, "auth_unavailable", 10,
+		"It cannot be checked just now who calls, and nothing was changed. Repeat this call unchanged after some seconds."},
 	{errBodySlow, http.StatusRequestTimeout, "body_timeout", 0,
 		"The request's body did not arrive in time. Call again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", 0,

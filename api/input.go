@@ -119,6 +119,11 @@ func (a *API) readPost(c echo.Context, fields map[string]field) (input, error) {
 }
 
 func (a *API) readCustomer(c echo.Context) (input, error) {
+	who := callerOf(c)
+	if who.person != nil {
+		// A username that a client made for the other ways of calling gives is ignored.
+		return a.asking(c, a.customer(who, "", "")), nil
+	}
 	username := c.Param("username")
 	// echo takes parameters from the path as it was sent if that matters.
 	if c.Request().URL.RawPath != "" {
@@ -133,9 +138,13 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 	if !usernameForm.MatchString(username) || len(distinct) < minDistinct {
 		return input{}, &inputError{"username", allowedUsername}
 	}
-	customer := a.customer(callerOf(c), kindUsername, username)
+	return a.asking(c, a.customer(who, kindUsername, username)), nil
+}
+
+// asking notes the customer for the log.
+func (a *API) asking(c echo.Context, customer bridge.Customer) input {
 	c.Set(customerKey, customer)
-	return input{customer: customer}, nil
+	return input{customer: customer}
 }
 
 func parseAfter(text *string) (bridge.Cursor, error) {

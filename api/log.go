@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,6 +15,7 @@ import (
 const (
 	outcomeKey  = "flexbridge outcome"  // string: the answer's status or the problem's code
 	customerKey = "flexbridge customer" // bridge.Customer
+	whyKey      = "flexbridge why"      // string: why the caller was not let in
 
 	outcomeLeft = "caller_left"
 )
@@ -38,6 +40,12 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("route", c.Path()),
 			slog.Duration("wait", time.Since(arrived)),
 		}
+		if application := callerOf(c).application; application != "" {
+			attrs = append(attrs, slog.String("caller", clean(application, 64)))
+		}
+		if why, refused := c.Get(whyKey).(string); refused {
+			attrs = append(attrs, slog.String("why", clean(why, 200)))
+		}
 		if customer, known := c.Get(customerKey).(bridge.Customer); known {
 			attrs = append(attrs, slog.String("customer", string(customer[:8])))
 		}
@@ -53,10 +61,26 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 			if outcome == codeInternal {
 				level = slog.LevelError
 			}
-			attrs = append(attrs, slog.Any("err", err))
+			if c.Get(whyKey) == nil {
+				attrs = append(attrs, slog.Any("err", err))
+			}
 		}
 		attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
 		a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
 		return nil
 	}
+}
+
+// clean is text of strangers as it may stand in a log: short, and in printable ASCII.
+func clean(text string, longest int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	if len(text) > longest {
+		text = text[:longest] + "..."
+	}
+	return text
 }

@@ -36,7 +36,12 @@ func loadOpenAPI(t testing.TB, cfg api.Config) *openapi3.T {
 
 // What GPT Actions refuse or cut off: OpenAI's "GPT Actions: production notes".
 func TestOpenAPIFitsGPTActions(t *testing.T) {
-	doc := loadOpenAPI(t, config(t))
+	for name, m := range modes(t) {
+		t.Run(name, func(t *testing.T) { fitsGPTActions(t, loadOpenAPI(t, m.Config)) })
+	}
+}
+
+func fitsGPTActions(t *testing.T, doc *openapi3.T) {
 	if len(doc.Servers) != 1 || doc.Servers[0].URL != public || doc.Info.Version != "1.2.3" {
 		t.Errorf("servers %v, version %q, want %s and 1.2.3", doc.Servers, doc.Info.Version, public)
 	}
@@ -122,24 +127,79 @@ func TestOpenAPIFilledSafely(t *testing.T) {
 	}
 }
 
+// The document states who may call, and which paths there are then.
+func TestOpenAPIStatesWhoMayCall(t *testing.T) {
+	for mode, m := range modes(t) {
+		cfg := m.Config
+		t.Run(mode, func(t *testing.T) {
+			w := serve(newServer(t, cfg, &desk{}), request("GET", "/openapi.yaml", ""))
+			compare(t, "openapi_"+mode+".yaml", anyPort.ReplaceAllString(w.Body.String(), exampleIssuer))
+			doc := loadOpenAPI(t, cfg)
+			if paths := doc.Paths.InMatchingOrder(); slices.Contains(paths, "/send/{username}") != (mode != "oidc") || len(paths) != 3 {
+				t.Errorf("paths = %v", paths)
+			}
+			if strings.Contains(w.Body.String(), "username") != (mode != "oidc") {
+				t.Error("the document speaks of usernames where there are none, or of none")
+			}
+			if mode == "none" {
+				if doc.Security == nil || len(doc.Security) != 0 || len(doc.Components.SecuritySchemes) != 0 {
+					t.Errorf("security = %v, schemes = %v, want none", doc.Security, doc.Components.SecuritySchemes)
+				}
+				return
+			}
+			scheme := doc.Components.SecuritySchemes["caller"]
+			if _, wanted := doc.Security[0]["caller"]; len(doc.Security) != 1 || !wanted || scheme == nil {
+				t.Fatalf("security = %v, schemes = %v, want caller", doc.Security, doc.Components.SecuritySchemes)
+			}
+			want := openapi3.SecurityScheme{Type: "http", Scheme: "bearer"}
+			if mode == "oidc" {
+				want = openapi3.SecurityScheme{Type: "openIdConnect", OpenIdConnectUrl: exampleIssuer + "/.well-known/openid-configuration"}
+			}
+			if got := scheme.Value; got.Type != want.Type || got.Scheme != want.Scheme || anyPort.ReplaceAllString(got.OpenIdConnectUrl, exampleIssuer) != want.OpenIdConnectUrl {
+				t.Errorf("scheme = %+v, want %+v", got, want)
+			}
+			for path, item := range doc.Paths.Map() {
+				for method, op := range item.Operations() {
+					if op.Responses.Status(401) == nil {
+						t.Errorf("%s %s has no 401", method, path)
+					}
+				}
+			}
+		})
+	}
+}
+
 // Real answers of every operation, good and bad, are what the document says.
 func TestOpenAPIDescribesAnswers(t *testing.T) {
-	doc := loadOpenAPI(t, config(t))
+	for name, m := range modes(t) {
+		t.Run(name, func(t *testing.T) { describesAnswers(t, m, name != "oidc") })
+	}
+}
+
+func describesAnswers(t *testing.T, m mode, named bool) {
+	doc := loadOpenAPI(t, m.Config)
 	router, err := legacy.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := ""
+	if named {
+		name = "/" + username
+	}
 	good := []*http.Request{
-		request("POST", public+"/send/"+username, `{"msg":"hi","after":"0-3-9f2c","key":"k","wait":20}`),
-		request("GET", public+"/replies/"+username+"?after=0-3-9f2c&wait=40", ""),
-		request("POST", public+"/end/"+username, `{"after":"0-3-9f2c"}`),
+		request("POST", public+"/send"+name, `{"msg":"hi","after":"0-3-9f2c","key":"k","wait":20}`),
+		request("GET", public+"/replies"+name+"?after=0-3-9f2c&wait=40", ""),
+		request("POST", public+"/end"+name, `{"after":"0-3-9f2c"}`),
 	}
 	for _, r := range good {
 		route, parameters, err := router.FindRoute(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Route: route}
+		r.Header.Set("Authorization", m.authorization)
+		in := &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Route: route, Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+		}}
 		body, _ := io.ReadAll(r.Body)
 		again := func() *http.Request {
 			r.Body = io.NopCloser(bytes.NewReader(body))
@@ -150,16 +210,29 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
 		for _, answer := range []bridge.Answer{replied, {Status: bridge.Pending}, {Status: bridge.Closed, Cursor: cursor, Agent: bridge.AgentLeft}} {
-			described(t, in, serve(newServer(t, config(t), &desk{answer: answer}), again()))
+			w := serve(newServer(t, m.Config, &desk{answer: answer}), again())
+			if described(t, in, w); w.Code != 200 {
+				t.Errorf("%s %s = %d %s, want 200", r.Method, r.URL, w.Code, w.Body)
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(errorRows)) {
-			described(t, in, serve(newServer(t, config(t), &desk{err: errorRows[name].err}), again()))
+			described(t, in, serve(newServer(t, m.Config, &desk{err: errorRows[name].err}), again()))
+		}
+		if m.authorization != "" {
+			for _, authorization := range []string{"", "Bearer wrong"} {
+				r.Header.Set("Authorization", authorization)
+				w := serve(newServer(t, m.Config, &desk{}), again())
+				if described(t, in, w); w.Code != 401 {
+					t.Errorf("%s %s = %d %s, want 401", r.Method, r.URL, w.Code, w.Body)
+				}
+			}
+			r.Header.Set("Authorization", m.authorization)
 		}
 		if r.Method == http.MethodPost {
 			r.Header.Set("Content-Type", "text/plain")
-			described(t, in, serve(newServer(t, config(t), &desk{}), again()))
+			described(t, in, serve(newServer(t, m.Config, &desk{}), again()))
 			r.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", api.MaxRequest+1)))
-			described(t, in, serve(newServer(t, config(t), &desk{}), r))
+			described(t, in, serve(newServer(t, m.Config, &desk{}), r))
 		}
 	}
 }

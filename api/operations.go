@@ -86,7 +86,9 @@ func (a *API) reply(c echo.Context, answer bridge.Answer, err error) error {
 	if callerLeft(c.Request().Context()) {
 		return c.Request().Context().Err()
 	}
-	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, newAnswer(answer)); err != nil {
+	document := newAnswer(answer)
+	document.Next = a.paths.Replace(document.Next)
+	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, document); err != nil {
 		c.Set(outcomeKey, outcomeLeft)
 		return err
 	}

@@ -16,29 +16,61 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"flexbridge/api"
+	"flexbridge/api/oidctest"
 	"flexbridge/bridge"
 )
 
+// mode is a configuration of who may call, and what who may sends.
+type mode struct {
+	api.Config
+	authorization string
+}
+
+func modes(t testing.TB) map[string]mode {
+	t.Helper()
+	p := oidctest.Start(t, audience)
+	all := map[string]mode{"none": {}, "bearer": {authorization: "Bearer " + keyText}, "oidc": {authorization: "Bearer " + p.Token(t, "ana")}}
+	for name, auth := range map[string]api.Auth{"none": api.NoAuth(), "bearer": bearer(t), "oidc": oidc(t, p)} {
+		m := all[name]
+		m.Config = config(t)
+		m.Auth = auth
+		all[name] = m
+	}
+	return all
+}
+
+// exampleIssuer stands in golden files for the provider of the test.
+const exampleIssuer = "https://login.example.com"
+
+var anyPort = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`)
+
 // The limits are those of version v1: OpenAI's "Getting started" for plugins, of 2023.
 func TestManifest(t *testing.T) {
-	w := serve(newServer(t, config(t), &desk{}), request("GET", "/.well-known/ai-plugin.json", ""))
-	if w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("GET = %d %v, want 200 and JSON", w.Code, w.Header())
-	}
-	compare(t, "ai-plugin.json", w.Body.String()+"\n")
-	var m map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil {
-		t.Fatal(err)
-	}
-	for field, limit := range map[string]int{
-		"name_for_model": 50, "name_for_human": 20, "description_for_human": 100, "description_for_model": 8000,
-	} {
-		if n := utf8.RuneCountInString(m[field].(string)); n == 0 || n > limit {
-			t.Errorf("%s has %d characters, want 1 to %d", field, n, limit)
-		}
-	}
-	if name := m["name_for_model"].(string); !regexp.MustCompile(`^[A-Za-z0-9]+$`).MatchString(name) {
-		t.Errorf("name_for_model = %q, want letters and digits", name)
+	for mode, m := range modes(t) {
+		t.Run(mode, func(t *testing.T) {
+			w := serve(newServer(t, m.Config, &desk{}), request("GET", "/.well-known/ai-plugin.json", ""))
+			if w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("GET = %d %v, want 200 and JSON", w.Code, w.Header())
+			}
+			compare(t, "ai-plugin_"+mode+".json", anyPort.ReplaceAllString(w.Body.String(), exampleIssuer)+"\n")
+			var got map[string]any
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			for field, limit := range map[string]int{
+				"name_for_model": 50, "name_for_human": 20, "description_for_human": 100, "description_for_model": 8000,
+			} {
+				if n := utf8.RuneCountInString(got[field].(string)); n == 0 || n > limit {
+					t.Errorf("%s has %d characters, want 1 to %d", field, n, limit)
+				}
+			}
+			if name := got["name_for_model"].(string); !regexp.MustCompile(`^[A-Za-z0-9]+$`).MatchString(name) {
+				t.Errorf("name_for_model = %q, want letters and digits", name)
+			}
+			if named := strings.Contains(got["description_for_model"].(string), "username"); named != (mode != "oidc") {
+				t.Errorf("description_for_model speaks of usernames: %v", named)
+			}
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"flexbridge/api"
 	"flexbridge/bridge"
 )
 
@@ -35,6 +35,12 @@ type Config struct {
 	WebhookVerify      string `envconfig:"WEBHOOK_VERIFY" default:"enforce" desc:"enforce: a webhook without Twilio's signature is refused; observe: it is logged, acknowledged and supplies nothing, for the first day behind a proxy"`
 
 	IdentitySecret Secret `envconfig:"IDENTITY_SECRET" desc:"required; 32 bytes or more; names customers. A new one makes every caller a new customer"`
+
+	AuthMode     string `envconfig:"AUTH_MODE" desc:"required; who may call. none: anybody; bearer: who has an API key; oidc: who has an issuer's token"`
+	APIKeys      Secret `envconfig:"API_KEYS" desc:"with bearer: name:key,name:key"`
+	APIKeysFile  string `envconfig:"API_KEYS_FILE" desc:"with bearer: a file of such pairs, one a line, or a directory of files that are named so and hold the keys"`
+	OIDCIssuer   string `envconfig:"OIDC_ISSUER" desc:"with oidc: https URL of the OpenID provider, exactly as its tokens name it (http on loopback only)"`
+	OIDCAudience string `envconfig:"OIDC_AUDIENCE" desc:"with oidc: what tokens for this service have in aud; several with commas, of which one is enough"`
 
 	Wait           time.Duration `envconfig:"WAIT" default:"40s" desc:"longest wait of one request (GPT Actions cut at 45s)"`
 	MaxParked      int           `envconfig:"MAX_PARKED" default:"20000" desc:"requests that may wait in this process"`
@@ -100,7 +106,7 @@ func (c Config) problems() (problems []error) {
 			problems = append(problems, fmt.Errorf("  %s %s", name, what))
 		}
 	}
-	check(publicURL(c.PublicURL), "PUBLIC_URL", "must be an https URL without query, such as https://bridge.example.com (http on loopback only)")
+	check(api.SecureURL(c.PublicURL), "PUBLIC_URL", "must be an https URL without query, such as https://bridge.example.com (http on loopback only)")
 	check(sid("AC", c.AccountSID), "TWILIO_ACCOUNT_SID", "must be AC and 32 hex digits")
 	check(alphanumeric(string(c.AuthToken)) && c.AuthToken != "", "TWILIO_AUTH_TOKEN", "must be set, to letters and digits")
 	check(alphanumeric(string(c.AuthTokenSecondary)), "TWILIO_AUTH_TOKEN_SECONDARY", "must be letters and digits")
@@ -121,7 +127,7 @@ func (c Config) problems() (problems []error) {
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		check(false, "LISTEN_ADDR", "must be host:port or :port")
 	}
-	return problems
+	return append(problems, c.authProblems()...)
 }
 
 var (
@@ -137,18 +143,6 @@ func alphanumeric(s string) bool { return alphanumericForm.MatchString(s) }
 func absoluteURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.Fragment == "" && u.User == nil
-}
-
-func publicURL(s string) bool {
-	if !absoluteURL(s) {
-		return false
-	}
-	u, _ := url.Parse(s)
-	if u.Scheme == "https" || u.Hostname() == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback()
 }
 
 // logger writes to standard error: for people on a terminal, else for machines.

@@ -50,6 +50,7 @@ func goodEnviron() map[string]string {
 		"TWILIO_AUTH_TOKEN":  flexsim.AuthToken,
 		"TWILIO_FLOW_SID":    flexsim.FlowSID,
 		"IDENTITY_SECRET":    strings.Repeat("i", 32),
+		"AUTH_MODE":          "none",
 	}
 }
 
@@ -62,7 +63,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		ListenAddr: ":5002", PublicURL: "https://bridge.example.com",
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
-		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)),
+		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
 		LogLevel: slog.LevelInfo, LogFormat: "auto",
 	}
@@ -104,6 +105,9 @@ func TestBadValues(t *testing.T) {
 	// Each contains "hunter2", which no error may repeat: people paste the right
 	// value into the wrong line.
 	key := "SK" + strings.Repeat("0", 32)
+	const goodKey = "hunter2-hunter2-hunter2-hunter2-hunter2"
+	bearer := map[string]string{"AUTH_MODE": "bearer"}
+	oidc := map[string]string{"AUTH_MODE": "oidc", "OIDC_ISSUER": "https://login.example.com", "OIDC_AUDIENCE": "https://bridge.example.com"}
 	for _, row := range []struct {
 		name, value string
 		others      map[string]string
@@ -129,6 +133,28 @@ func TestBadValues(t *testing.T) {
 		{name: "WEBHOOK_VERIFY", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "Observe"},
 		{name: "IDENTITY_SECRET", value: "hunter2"},
+		{name: "AUTH_MODE", value: "hunter2"},
+		{name: "AUTH_MODE", value: ""},
+		{name: "API_KEYS", value: "shop:" + goodKey},
+		{name: "API_KEYS_FILE", value: "hunter2"},
+		{name: "OIDC_ISSUER", value: "https://hunter2.example.com"},
+		{name: "OIDC_AUDIENCE", value: "hunter2"},
+		{name: "API_KEYS", value: "", others: bearer},
+		{name: "API_KEYS", value: "hunter2", others: bearer},
+		{name: "API_KEYS", value: "shop:hunter2", others: bearer},
+		{name: "API_KEYS", value: goodKey + ":shop", others: bearer},
+		{name: "API_KEYS", value: "my shop:" + goodKey, others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + "!", others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + ",", others: bearer},
+		{name: "API_KEYS", value: "shop:" + goodKey + ",other:" + goodKey, others: bearer},
+		{name: "API_KEYS_FILE", value: "/nowhere/hunter2", others: bearer},
+		{name: "API_KEYS_FILE", value: goodKey, others: bearer},
+		{name: "OIDC_AUDIENCE", value: "hunter2", others: bearer},
+		{name: "OIDC_ISSUER", value: "", others: oidc},
+		{name: "OIDC_ISSUER", value: "http://hunter2.example.com", others: oidc},
+		{name: "OIDC_ISSUER", value: "https://hunter2.example.com?x", others: oidc},
+		{name: "OIDC_AUDIENCE", value: " ,", others: oidc},
+		{name: "API_KEYS", value: "shop:" + goodKey, others: oidc},
 		{name: "WAIT", value: "0s"},
 		{name: "WAIT", value: "5m1s"},
 		{name: "WAIT", value: "40"},
@@ -164,7 +190,7 @@ func TestBadRedisURL(t *testing.T) {
 	for _, address := range []string{"redis.example.com:6379", "https://:hunter2@redis.example.com", "redis://:hunter2@redis.example.com:bad", "redis://:hunter2@[redis", "redis://:hunter2@redis.example.com?hunter2=1"} {
 		c := testConfig("https://bridge.example.com")
 		c.RedisURL = Secret(address)
-		_, err := newService(c, slog.New(slog.DiscardHandler))
+		_, err := newService(t.Context(), c, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.HasPrefix(err.Error(), "REDIS_URL: ") {
 			t.Errorf("newService with REDIS_URL=%s = %v, want an error that names it", address, err)
 			continue
@@ -177,7 +203,7 @@ func TestBadRedisURL(t *testing.T) {
 
 func TestWithoutRedisItWarns(t *testing.T) {
 	var log bytes.Buffer
-	s, err := newService(testConfig("https://bridge.example.com"), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := newService(t.Context(), testConfig("https://bridge.example.com"), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +223,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		Secret Secret
 	}
 	c := testConfig("https://bridge.example.com")
-	c.AuthToken, c.AuthTokenSecondary, c.APISecret, c.IdentitySecret, c.RedisURL = secret, secret, secret, secret, secret
+	c.AuthToken, c.AuthTokenSecondary, c.APISecret, c.IdentitySecret, c.RedisURL, c.APIKeys = secret, secret, secret, secret, secret, secret
 	for name, value := range map[string]any{
 		"a secret":        secret,
 		"its pointer":     &secret,

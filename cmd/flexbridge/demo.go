@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"flexbridge/api"
 	"flexbridge/bridge/flex/flexsim"
 )
 
@@ -26,7 +27,7 @@ func demo(ctx context.Context, addr string, silent bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	d, err := newDemo(listener.Addr().String(), silent, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	d, err := newDemo(ctx, listener.Addr().String(), silent, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -69,7 +70,7 @@ type demonstration struct {
 	pause   time.Duration // before the agent accepts, and before it answers
 }
 
-func newDemo(addr string, silent bool, logger *slog.Logger) (*demonstration, error) {
+func newDemo(ctx context.Context, addr string, silent bool, logger *slog.Logger) (*demonstration, error) {
 	d := &demonstration{pause: 1500 * time.Millisecond}
 	var account flexsim.Config
 	if !silent {
@@ -83,12 +84,13 @@ func newDemo(addr string, silent bool, logger *slog.Logger) (*demonstration, err
 	}
 	d.rest = &http.Server{Handler: d.twilio}
 	go func() { _ = d.rest.Serve(listener) }() // ends with close
-	d.service, err = newService(Config{
+	d.service, err = newService(ctx, Config{
 		PublicURL:  "http://" + addr,
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		APIURL:         "http://" + listener.Addr().String(),
 		WebhookScope:   "conversation",
 		WebhookVerify:  "enforce",
+		AuthMode:       string(api.ModeNone),
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
 		Wait:           40 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
 	}, logger)

@@ -18,7 +18,7 @@ func startDemo(t *testing.T, silent bool) (*demonstration, *replica) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDemo(listener.Addr().String(), silent, slog.New(slog.DiscardHandler))
+	d, err := newDemo(t.Context(), listener.Addr().String(), silent, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

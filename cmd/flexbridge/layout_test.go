@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"store/storetest":     {"bridge"},
 	"webhook":             {"bridge"},
 	"api":                 {"bridge"},
+	"api/oidctest":        {},
 	"cmd/flexbridge":      {"api", "bridge", "bridge/flex", "bridge/flex/flexsim", "store", "webhook"},
 }
 

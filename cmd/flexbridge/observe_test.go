@@ -82,7 +82,7 @@ func TestObserveIsSaidLoudly(t *testing.T) {
 		var log bytes.Buffer
 		c := testConfig("https://bridge.example.com")
 		c.WebhookVerify = verify
-		s, err := newService(c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
+		s, err := newService(t.Context(), c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := newService(c, c.logger())
+	s, err := newService(ctx, c, c.logger())
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,9 @@ type timings struct {
 	desk   flex.Config
 }
 
-// newService wires a service that listens nowhere yet.
-func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
+// newService wires a service that listens nowhere yet. ctx ends the wait for the
+// issuer, if there is one.
+func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
 	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
 	if err != nil {
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
@@ -87,6 +88,10 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 	if err != nil {
 		return nil, err
 	}
+	auth, err := c.auth(ctx)
+	if err != nil {
+		return nil, err
+	}
 	t.store.Retention = c.Retention
 	mail, err := openMailbox(c, t.store, logger)
 	if err != nil {
@@ -97,7 +102,7 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
-		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: api.NoAuth(), Ready: s.ready,
+		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
 		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
@@ -160,7 +165,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "version", version())
+	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "auth_mode", s.config.AuthMode, "version", version())
 
 	var err error
 	select {

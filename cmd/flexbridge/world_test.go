@@ -98,7 +98,7 @@ func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 	if err := c.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	if r.service, err = newService(c, cmp.Or(w.log, testLogger(w.t)), w.tune...); err != nil {
+	if r.service, err = newService(w.t.Context(), c, cmp.Or(w.log, testLogger(w.t)), w.tune...); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -142,7 +142,7 @@ func testConfig(publicURL string) Config {
 	return Config{
 		ListenAddr: "127.0.0.1:0", PublicURL: publicURL,
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
-		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)),
+		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour, LogFormat: "text",
 	}
 }
@@ -199,13 +199,17 @@ func (r *replica) end(ctx context.Context, name, after string) (answer, error) {
 	return call(ctx, http.MethodPost, r.url+"/end/"+username(name), text)
 }
 
-func call(ctx context.Context, method, address string, body []byte) (a answer, err error) {
+// call is a request, with an Authorization header if one is given.
+func call(ctx context.Context, method, address string, body []byte, authorization ...string) (a answer, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return a, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, value := range authorization {
+		req.Header.Add("Authorization", value)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
