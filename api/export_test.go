@@ -1,5 +1,7 @@
 package api
 
+import "net/http"
+
 // The limits, for the test that holds the OpenAPI document to them.
 const (
 	MinUsername = minUsername
@@ -9,4 +11,18 @@ const (
 	MaxKey      = maxKey
 	MaxWait     = maxWait
 	MaxRequest  = maxRequest
+	MaxReply    = maxReply
+	MaxAuthor   = maxAuthor
+	MaxFileName = maxFileName
+	MaxFileType = maxFileType
 )
+
+// AppHeader names the application of a request under [Apps].
+const AppHeader = "X-Application"
+
+// Apps takes an application at its word.
+type Apps struct{}
+
+func (Apps) identify(r *http.Request) (caller, error) {
+	return caller{application: r.Header.Get(AppHeader)}, nil
+}

@@ -155,6 +155,18 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(errorRows)) {
 			described(t, in, serve(newServer(t, config(t), &desk{err: errorRows[name].err}), again()))
 		}
+		crowded, _ := limited(t, 1, 1)
+		crowded.MaxParkedPerCaller = 1
+		d := &desk{}
+		e := newServer(t, crowded, d)
+		d.do = func(context.Context, call) (bridge.Answer, error) {
+			described(t, in, serve(e, again())) // too many waiting
+			return replied, nil
+		}
+		again().Header.Set(api.AppHeader, "one")
+		for range 2 {
+			described(t, in, serve(e, again())) // with its limits, then over them
+		}
 		if r.Method == http.MethodPost {
 			r.Header.Set("Content-Type", "text/plain")
 			described(t, in, serve(newServer(t, config(t), &desk{}), again()))
