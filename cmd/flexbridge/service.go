@@ -48,7 +48,7 @@ type service struct {
 	desk     *flex.Desk
 	mail     mailbox
 	server   *http.Server
-	ends     func() // what compares the identity secret; nil without Redis
+	identity *comparison // nil without Redis
 	draining atomic.Bool
 }
 
@@ -123,7 +123,7 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 	callers.Register(s.echo)
 	hooks.Register(s.echo)
 	if redis, ok := mail.(*store.Redis); ok {
-		s.ends = compareIdentity(redis, keys.Fingerprint(), logger)
+		s.identity = compareIdentity(redis, keys.Fingerprint(), logger)
 	}
 	return s, nil
 }
@@ -196,8 +196,8 @@ func (s *service) close() error {
 	if s.bridge != nil {
 		s.bridge.Close()
 	}
-	if s.ends != nil {
-		s.ends()
+	if s.identity != nil {
+		s.identity.close()
 	}
 	s.desk.CloseIdleConnections()
 	return s.mail.Close()
