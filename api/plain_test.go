@@ -51,7 +51,7 @@ var plainRows = map[string]struct{ text, want string }{
 	"scripts":             {"Olá žluťoučký 你好 שלום مرحبا हिन्दी", "Olá žluťoučký 你好 שלום مرحبا हिन्दी"},
 	"markup":              {"<b>&amp; {{x}} ```", "<b>&amp; {{x}} ```"},
 	"emoji":               {"👩‍👩‍👧 ❤️ 🇳🇴 👍🏽", "👩‍👩‍👧 ❤️ 🇳🇴 👍🏽"},
-	"Persian joiner":      {"می‌خواهم", "می‌خواهم"},
+	"Persian joiner":      {"می\u200cخواهم", "می\u200cخواهم"},
 	"Arabic number sign":  {"\u0600١٢", "\u0600١٢"},
 	"line breaks":         {"a\r\nb\rc\n\rd\u2028e\u2029f\u0085g\vh\fi", "a\nb\nc\n\nd\ne\nf\ng\nh\ni"},
 	"controls":            {"a\x00b\x07c\x08d\x7fe\u009bf", "abcdef"},

@@ -1,9 +1,9 @@
 package storetest
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -122,7 +122,9 @@ func guard(t testing.TB, pid int) (end func()) {
 	}
 }
 
-// answers asks without go-redis, which logs every server that is not there yet.
+// answers asks whether this very server answers: the port may have been taken by
+// another, of a test in another process. It asks without go-redis, which logs every
+// server that is not there yet.
 func (s *Server) answers() bool {
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
@@ -130,12 +132,19 @@ func (s *Server) answers() bool {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+	if _, err := conn.Write([]byte("PING\r\nINFO server\r\n")); err != nil {
 		return false
 	}
-	answer := make([]byte, len("+PONG"))
-	_, err = io.ReadFull(conn, answer)
-	return err == nil && string(answer) == "+PONG"
+	lines := bufio.NewScanner(conn)
+	if !lines.Scan() || lines.Text() != "+PONG" {
+		return false
+	}
+	for lines.Scan() {
+		if pid, there := strings.CutPrefix(lines.Text(), "process_id:"); there {
+			return pid == strconv.Itoa(s.cmd.Process.Pid)
+		}
+	}
+	return false
 }
 
 // Kill ends the server at once, as a crash would.
