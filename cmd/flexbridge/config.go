@@ -145,8 +145,7 @@ func budget(perMinute int) bool { return perMinute >= 0 && perMinute <= 1_000_00
 
 const allowedBudget = "must be from 0, which is unlimited, to 1000000"
 
-// displayName is what Twilio takes as a friendly name ("Conversations Limits",
-// twilio.com/docs/conversations/conversations-limits), and a person can read.
+// displayName is what Twilio takes as a friendly name, and a person can read.
 func displayName(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= flex.MaxCustomerName &&
 		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
