@@ -163,8 +163,11 @@ func (s *Server) Restart(keepData bool) {
 			s.t.Fatal(err)
 		}
 	}
-	if !s.start(s.cmd.Path) {
-		s.t.Fatal("redis-server does not start again")
+	// Somebody's connection may have the port for a while.
+	for late := time.Now().Add(10 * time.Second); !s.start(s.cmd.Path); {
+		if time.Now().After(late) {
+			s.t.Fatal("redis-server does not start again")
+		}
 	}
 }
 
