@@ -46,16 +46,17 @@ func newAnswer(a bridge.Answer) answer {
 	}
 }
 
+// newMessage is where an agent's words become what a model reads.
 func newMessage(m bridge.Message) message {
 	var files []media
 	for _, f := range m.Media {
-		files = append(files, media{Name: f.Name, Type: f.Type, Size: f.Size})
+		files = append(files, media{Name: plainLabel(f.Name, maxFileName), Type: plainLabel(f.Type, maxFileType), Size: f.Size})
 	}
 	return message{
 		ID:     m.SID,
 		Kind:   m.Kind,
-		Author: m.Author,
-		Text:   m.Text,
+		Author: plainAuthor(m),
+		Text:   plainReply(m.Text),
 		SentAt: m.SentAt.UTC().Format(time.RFC3339),
 		Media:  files,
 	}

@@ -55,6 +55,16 @@ type Config struct {
 	Keys *bridge.Keyring
 	// Auth tells who calls. Required, so that letting anybody in is a decision.
 	Auth Auth
+	// Limiter counts questions, those of all replicas together if it can. Required if
+	// one of the two limits is set.
+	Limiter Limiter
+	// QuestionsPerCustomer and QuestionsPerCaller limit what is said or ended in a
+	// minute by one customer, and by all customers of one application. 0 means
+	// unlimited.
+	QuestionsPerCustomer, QuestionsPerCaller int
+	// MaxParkedPerCaller is how many requests of one application may be here at
+	// once. 0 means unlimited, and so does it where nobody has to say who calls.
+	MaxParkedPerCaller int
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
 	// Contact is the operator's e-mail address, for the manifest and the legal page.
@@ -68,6 +78,7 @@ type Config struct {
 var (
 	errPublicURL = errors.New("api: the public URL is not http(s)://host[/path] without a slash at its end")
 	errKeys      = errors.New("api: a keyring is needed")
+	errLimiter   = errors.New("api: questions are limited and nobody counts them")
 	errAuth      = errors.New("api: it must be said who may call")
 )
 
@@ -78,6 +89,8 @@ type API struct {
 	log   *slog.Logger
 	pages []page
 	paths *strings.Replacer // makes paths with a username those that are served
+
+	places places
 }
 
 // New returns an API that passes questions to asker. It refuses a PublicURL that
@@ -93,6 +106,9 @@ func New(cfg Config, asker Asker) (*API, error) {
 	}
 	if cfg.Auth == nil {
 		return nil, errAuth
+	}
+	if cfg.Limiter == nil && (cfg.QuestionsPerCustomer > 0 || cfg.QuestionsPerCaller > 0) {
+		return nil, errLimiter
 	}
 	if cfg.Wait == 0 {
 		cfg.Wait = 40 * time.Second
@@ -135,6 +151,7 @@ func (a *API) Register(e *echo.Echo) {
 		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderAuthorization,
 			"openai-conversation-id", "openai-ephemeral-user-id"},
+		ExposeHeaders: []string{echo.HeaderRetryAfter, headerPolicy, headerLimit},
 	})
 	route := func(methods []string, path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
 		e.Match(methods, path, h, append([]echo.MiddlewareFunc{cors}, m...)...)

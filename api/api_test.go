@@ -237,16 +237,17 @@ func TestAsks(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	rows := map[string]func(*api.Config){
-		"no public URL": func(c *api.Config) { c.PublicURL = "" },
-		"no scheme":     func(c *api.Config) { c.PublicURL = "bridge.example.com" },
-		"no host":       func(c *api.Config) { c.PublicURL = "https:///x" },
-		"other scheme":  func(c *api.Config) { c.PublicURL = "ftp://bridge.example.com" },
-		"a slash":       func(c *api.Config) { c.PublicURL = public + "/" },
-		"a query":       func(c *api.Config) { c.PublicURL = public + "?a=b" },
-		"a fragment":    func(c *api.Config) { c.PublicURL = public + "#a" },
-		"a password":    func(c *api.Config) { c.PublicURL = "https://u:p@bridge.example.com" },
-		"a quote":       func(c *api.Config) { c.PublicURL = public + "/\"\nx: y" },
-		"no keys":       func(c *api.Config) { c.Keys = nil },
+		"no public URL":         func(c *api.Config) { c.PublicURL = "" },
+		"no scheme":             func(c *api.Config) { c.PublicURL = "bridge.example.com" },
+		"no host":               func(c *api.Config) { c.PublicURL = "https:///x" },
+		"other scheme":          func(c *api.Config) { c.PublicURL = "ftp://bridge.example.com" },
+		"a slash":               func(c *api.Config) { c.PublicURL = public + "/" },
+		"a query":               func(c *api.Config) { c.PublicURL = public + "?a=b" },
+		"a fragment":            func(c *api.Config) { c.PublicURL = public + "#a" },
+		"a password":            func(c *api.Config) { c.PublicURL = "https://u:p@bridge.example.com" },
+		"a quote":               func(c *api.Config) { c.PublicURL = public + "/\"\nx: y" },
+		"limits and no limiter": func(c *api.Config) { c.QuestionsPerCaller = 1 },
+		"no keys":               func(c *api.Config) { c.Keys = nil },
 	}
 	for name, change := range rows {
 		t.Run(name, func(t *testing.T) {

@@ -59,6 +59,10 @@ var problems = []struct {
 		"The credentials are not valid here, or not any more. Call again with valid ones, or tell the user that no agent can be asked before they are."},
 	{errAuthUnavailable, http.StatusServiceUnavailable, "auth_unavailable", 10,
 		"It cannot be checked just now who calls, and nothing was changed. Repeat this call unchanged after some seconds."},
+	{errRateLimited, http.StatusTooManyRequests, "rate_limited", 0,
+		"{error}. Nothing was said to the agents. Wait that long, then repeat this call unchanged."},
+	{errTooManyWaiting, http.StatusTooManyRequests, "too_many_waiting", 5,
+		"Too many requests of this application are waiting for replies, and this one did nothing. Repeat this call unchanged after some seconds."},
 	{errBodySlow, http.StatusRequestTimeout, "body_timeout", 0,
 		"The request's body did not arrive in time. Call again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", 0,
@@ -118,6 +122,9 @@ func problemOf(err error) problem {
 		p.Detail = strings.Replace(row.detail, "{error}", err.Error(), 1)
 		if wrong := new(inputError); errors.As(err, &wrong) {
 			p.Field = wrong.field
+		}
+		if limited := new(limitedError); errors.As(err, &limited) {
+			p.retryAfter = limited.seconds
 		}
 		return p
 	}

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/labstack/echo/v4"
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
 
 // The limits, for the test that holds the OpenAPI document to them.
 const (
@@ -11,7 +15,23 @@ const (
 	MaxKey      = maxKey
 	MaxWait     = maxWait
 	MaxRequest  = maxRequest
+	MaxReply    = maxReply
+	MaxAuthor   = maxAuthor
+	MaxFileName = maxFileName
+	MaxFileType = maxFileType
 )
 
 // Identify lets in whom Auth knows, as the operations do.
 func (a *API) Identify() echo.MiddlewareFunc { return a.identify }
+
+// AppHeader names the application of a request under [Apps].
+const AppHeader = "X-Application"
+
+// Apps takes an application at its word.
+type Apps struct{}
+
+func (Apps) identify(r *http.Request) (caller, error) {
+	return caller{application: r.Header.Get(AppHeader)}, nil
+}
+
+func (Apps) scheme() scheme { return scheme{mode: ModeBearer} }

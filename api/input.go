@@ -40,10 +40,9 @@ func (a *API) readSend(c echo.Context) (input, error) {
 	if err != nil {
 		return input{}, err
 	}
-	if text == nil || strings.TrimSpace(*text) == "" || utf8.RuneCountInString(*text) > maxText || strings.ContainsRune(*text, 0) {
-		return input{}, &inputError{"msg", allowedText}
+	if in.text, err = readText("msg", text); err != nil {
+		return input{}, err
 	}
-	in.text = *text
 	if in.after, err = parseAfter(after); err != nil {
 		return input{}, err
 	}
@@ -145,6 +144,17 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 func (a *API) asking(c echo.Context, customer bridge.Customer) input {
 	c.Set(customerKey, customer)
 	return input{customer: customer}
+}
+
+// readText returns a question as the agents are to see it. Nothing is hidden from
+// them, so that what they answer is what was asked.
+func readText(field string, text *string) (string, error) {
+	if text != nil && utf8.RuneCountInString(*text) <= maxText {
+		if seen := plain(*text); strings.TrimSpace(seen) != "" {
+			return seen, nil
+		}
+	}
+	return "", &inputError{field, allowedText}
 }
 
 func parseAfter(text *string) (bridge.Cursor, error) {

@@ -55,7 +55,7 @@ func TestRefuses(t *testing.T) {
 		"blank msg":           {"POST", send, `{"msg":" \t\n\u00a0"}`, 400, "invalid", "msg"},
 		"msg of a number":     {"POST", send, `{"msg":1}`, 400, "invalid", "msg"},
 		"msg of an object":    {"POST", send, `{"msg":{"a":1}}`, 400, "invalid", "msg"},
-		"NUL in msg":          {"POST", send, `{"msg":"a\u0000"}`, 400, "invalid", "msg"},
+		"nothing seen in msg": {"POST", send, `{"msg":"\u0000\u202e \ufeff\u200b\udb40\udc41"}`, 400, "invalid", "msg"},
 		"msg too long":        {"POST", send, `{"msg":"` + strings.Repeat("é", api.MaxText+1) + `"}`, 400, "invalid", "msg"},
 		"not UTF-8":           {"POST", send, "{\"msg\":\"caf\xe9\"}", 400, "invalid", "body"},
 		"not JSON":            {"POST", send, `hi`, 400, "invalid", "body"},

@@ -33,7 +33,7 @@ var (
 // What is said to a caller who did not keep to them.
 var (
 	allowedUsername = fmt.Sprintf("%d to %d characters of A-Z a-z 0-9 . _ ~ -, at least %d of them different; make up a random one and keep it for the whole conversation", minUsername, maxUsername, minDistinct)
-	allowedText     = fmt.Sprintf("required: text of 1 to %d characters, not only white space, without NUL", maxText)
+	allowedText     = fmt.Sprintf("required: text of 1 to %d characters, not only white space or characters that nobody sees", maxText)
 	allowedKey      = fmt.Sprintf("1 to %d printable ASCII characters", maxKey)
 	allowedWait     = fmt.Sprintf("a whole number of seconds from 0 to %d", maxWait)
 )

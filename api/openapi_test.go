@@ -228,6 +228,21 @@ func describesAnswers(t *testing.T, m mode, named bool) {
 			}
 			r.Header.Set("Authorization", m.authorization)
 		}
+		crowded, _ := limited(t, 1, 1)
+		crowded.MaxParkedPerCaller = 1
+		if m.authorization != "" {
+			crowded.Auth = m.Config.Auth
+		}
+		d := &desk{}
+		e := newServer(t, crowded, d)
+		d.do = func(context.Context, call) (bridge.Answer, error) {
+			described(t, in, serve(e, again())) // too many waiting
+			return replied, nil
+		}
+		again().Header.Set(api.AppHeader, "one")
+		for range 2 {
+			described(t, in, serve(e, again())) // with its limits, then over them
+		}
 		if r.Method == http.MethodPost {
 			r.Header.Set("Content-Type", "text/plain")
 			described(t, in, serve(newServer(t, m.Config, &desk{}), again()))

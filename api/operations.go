@@ -24,6 +24,14 @@ func (a *API) send(c echo.Context) error {
 	}
 	deadline := a.deadline(arrived, in.wait)
 	extend(c, deadline)
+	leave, err := a.enter(callerOf(c))
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := a.spend(c.Request().Context(), callerOf(c), in.customer, c.Response().Header()); err != nil {
+		return err
+	}
 	answer, err := a.asker.Ask(c.Request().Context(), bridge.Question{
 		Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline,
 	})
@@ -39,6 +47,11 @@ func (a *API) replies(c echo.Context) error {
 	}
 	deadline := a.deadline(arrived, in.wait)
 	extend(c, deadline)
+	leave, err := a.enter(callerOf(c))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	answer, err := a.asker.Await(c.Request().Context(), in.customer, in.after, deadline)
 	return a.reply(c, answer, err)
 }
@@ -51,6 +64,14 @@ func (a *API) end(c echo.Context) error {
 		return err
 	}
 	extend(c, arrived)
+	leave, err := a.enter(callerOf(c))
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := a.spend(c.Request().Context(), callerOf(c), in.customer, c.Response().Header()); err != nil {
+		return err
+	}
 	answer, err := a.asker.End(c.Request().Context(), in.customer, in.after)
 	return a.reply(c, answer, err)
 }

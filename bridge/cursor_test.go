@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -82,5 +83,22 @@ func TestCustomers(t *testing.T) {
 	}
 	if _, err := bridge.NewKeyring(make([]byte, bridge.MinSecret-1)); err == nil {
 		t.Error("a short secret was taken")
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	of := func(secret byte) string {
+		k, err := bridge.NewKeyring(bytes.Repeat([]byte{secret}, bridge.MinSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.Fingerprint()
+	}
+	// A fixed one: it is compared with what an earlier version has stored.
+	if got, want := of('k'), "ad2e7ae0ae4fd6f5"; got != want {
+		t.Errorf("Fingerprint = %q, want %q", got, want)
+	}
+	if of('k') == of('l') {
+		t.Errorf("Fingerprint = %q of two secrets", of('k'))
 	}
 }

@@ -32,7 +32,10 @@ func CustomerOf(identity string) (Customer, bool) {
 
 // Keyring holds the keys derived from the identity secret, one for each
 // purpose. It is safe for concurrent use.
-type Keyring struct{ customers, hooks, nonces []byte }
+type Keyring struct {
+	customers, hooks, nonces []byte
+	fingerprint              string
+}
 
 // MinSecret is the length of the shortest identity secret, in bytes.
 const MinSecret = 32
@@ -51,11 +54,17 @@ func NewKeyring(secret []byte) (*Keyring, error) {
 	customers, err1 := derive("customers")
 	hooks, err2 := derive("hooks")
 	nonces, err3 := derive("nonces")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	fingerprint, err4 := derive("fingerprint")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, fmt.Errorf("deriving keys: %w", err)
 	}
-	return &Keyring{customers: customers, hooks: hooks, nonces: nonces}, nil
+	return &Keyring{customers: customers, hooks: hooks, nonces: nonces, fingerprint: hex.EncodeToString(fingerprint[:8])}, nil
 }
+
+// Fingerprint tells one identity secret from another, as 16 lower-case hex digits.
+// It is derived as a key of its own that is used for nothing else, so that it may
+// be stored and shown: neither the secret nor any other key follows from it.
+func (k *Keyring) Fingerprint() string { return k.fingerprint }
 
 // Customer names who is identified by parts within a domain, such as
 // "username". Every part is preceded by its length, so that no two lists of

@@ -11,7 +11,7 @@
 // # Keys and lifetimes
 //
 // Every change is one Lua script on one key, so that Cluster needs no more than
-// the hash tags, and every key has a lifetime, so that nothing needs tidying.
+// the hash tags, and every key but one has a lifetime, so that nothing needs tidying.
 // keys.go spells them.
 //
 //	flexbridge:{CH…}              hash: a whole conversation, lost or kept as a unit;
@@ -23,6 +23,10 @@
 //	                              by Lease and Record
 //	flexbridge:{<customer>}:said:<id>  hash: a question being said, or said; Saying.Life,
 //	                              which no later call shortens
+//	rate:flexbridge:{<budget>}    string: when a budget is full again, as redis_rate has it;
+//	                              until then, which is a minute at most
+//	flexbridge:identity           string: the fingerprint of the identity secret; no lifetime,
+//	                              as there is one
 //	flexbridge:{…}:wake           pub/sub channel of a conversation or a customer
 //
 // The fields of a conversation: mark, top, own (as in bridge.Inbox), gap_at and

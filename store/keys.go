@@ -13,6 +13,9 @@ const (
 	wakeForm = "flexbridge:{%s}:wake"
 	openForm = "flexbridge:{%s}:open"
 	saidForm = "flexbridge:{%s}:said:%s"
+
+	budgetForm  = "flexbridge:{%s}" // redis_rate puts rate: before it
+	identityKey = "flexbridge:identity"
 )
 
 func conversationKey(conversation string) string { return fmt.Sprintf(keyForm, conversation) }
@@ -22,6 +25,8 @@ func directoryKey(c bridge.Customer) string { return fmt.Sprintf(keyForm, c) }
 func openingKey(c bridge.Customer) string { return fmt.Sprintf(openForm, c) }
 
 func sayingKey(c bridge.Customer, id string) string { return fmt.Sprintf(saidForm, c, id) }
+
+func budgetKey(budget string) string { return fmt.Sprintf(budgetForm, budget) }
 
 // wakeChannel is where the changes of a conversation or of a customer are told.
 func wakeChannel(of string) string { return fmt.Sprintf(wakeForm, of) }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"flexbridge/bridge"
 )
 
@@ -23,6 +25,7 @@ type Memory struct {
 	directories shelf[*directory]
 	openings    shelf[*opening]
 	sayings     shelf[*saying]
+	budgets     shelf[*rate.Limiter]
 	watched     map[string]watchers // by channel
 }
 
@@ -38,6 +41,7 @@ func (m *Memory) Lose() {
 	defer m.mu.Unlock()
 	m.boxes, m.directories = shelf[*box]{}, shelf[*directory]{}
 	m.openings, m.sayings = shelf[*opening]{}, shelf[*saying]{}
+	m.budgets = shelf[*rate.Limiter]{}
 	for _, ws := range m.watched {
 		ws.wake()
 	}

@@ -94,6 +94,35 @@ func TestMemoryOpeningLivesTenMinutes(t *testing.T) {
 	})
 }
 
+// A budget refills evenly: to the nanosecond, and never beyond what it holds.
+func TestMemoryBudgetRefills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := store.NewMemory(store.Config{})
+		spend := func(wantLeft int, wantWait time.Duration) {
+			t.Helper()
+			left, wait, err := m.Spend(t.Context(), "b", 20)
+			if err != nil || left != wantLeft || wait != wantWait {
+				t.Errorf("Spend = %d left, wait %v, %v, want %d and %v", left, wait, err, wantLeft, wantWait)
+			}
+		}
+		for left := 19; left >= 0; left-- {
+			spend(left, 0)
+		}
+		spend(0, 3*time.Second)
+		time.Sleep(time.Second)
+		spend(0, 2*time.Second)
+		time.Sleep(2 * time.Second)
+		spend(0, 0)
+		spend(0, 3*time.Second)
+		time.Sleep(30 * time.Second)
+		spend(9, 0)
+		time.Sleep(time.Hour)
+		spend(19, 0)
+		m.Lose()
+		spend(19, 0)
+	})
+}
+
 func TestMemoryLose(t *testing.T) {
 	m := store.NewMemory(store.Config{})
 	ctx := t.Context()

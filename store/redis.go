@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
 	"flexbridge/bridge"
@@ -18,6 +19,7 @@ type Redis struct {
 	cfg    Config
 	client redis.UniversalClient
 	sub    *subscription
+	limits *redis_rate.Limiter
 }
 
 // OpenRedis returns the Mailbox at a URL:
@@ -40,7 +42,7 @@ func OpenRedis(url string, cfg Config) (*Redis, error) {
 // NewRedis returns the Mailbox behind a client, which it owns from then on.
 func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
 	cfg = cfg.withDefaults()
-	return &Redis{cfg: cfg, client: client, sub: subscribe(client, cfg)}
+	return &Redis{cfg: cfg, client: client, sub: subscribe(client, cfg), limits: redis_rate.NewLimiter(client)}
 }
 
 // Close ends every connection and waits for the goroutines. Watches end waking;

@@ -62,6 +62,10 @@ func TestRedisLifetimes(t *testing.T) {
 	check(t, err)
 	_, _, err = r.Begin(ctx, ana, "k", saying)
 	check(t, err)
+	for range 20 {
+		_, _, err = r.Spend(ctx, "b", 20)
+		check(t, err)
+	}
 
 	want := map[string]time.Duration{
 		"flexbridge:{CH1}":                        time.Hour,
@@ -70,6 +74,7 @@ func TestRedisLifetimes(t *testing.T) {
 		"flexbridge:{bob}":                        time.Minute,
 		"flexbridge:{" + string(ana) + "}:open":   10 * time.Minute,
 		"flexbridge:{" + string(ana) + "}:said:k": 2 * time.Minute,
+		"rate:flexbridge:{b}":                     time.Minute,
 	}
 	keys, _ := s.Do("KEYS", "*").([]any)
 	if len(keys) != len(want) {
@@ -152,6 +157,24 @@ func TestRedisCorrupt(t *testing.T) {
 	s.Do("HSET", "flexbridge:{c}", "told", "x")
 	if err := r.Tell(ctx, "c", bridge.At(0, "CH1", 1)); err == nil {
 		t.Error("Tell with a corrupt cursor: no error")
+	}
+}
+
+// What a server knew of the identity secret is told once.
+func TestRedisIdentity(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{})
+	for _, row := range []struct{ now, before string }{{"one", ""}, {"one", "one"}, {"two", "one"}, {"one", "two"}} {
+		if before, err := r.SwapIdentity(t.Context(), row.now); err != nil || before != row.before {
+			t.Errorf("SwapIdentity(%q) = %q, %v, want %q", row.now, before, err, row.before)
+		}
+	}
+	if life := s.Do("PTTL", "flexbridge:identity"); life != int64(-1) {
+		t.Errorf("the fingerprint lives for %v ms, want no end", life)
+	}
+	s.Kill()
+	if _, err := r.SwapIdentity(t.Context(), "one"); err == nil {
+		t.Error("SwapIdentity without a server: no error")
 	}
 }
 

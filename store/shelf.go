@@ -24,14 +24,16 @@ func (s *shelf[V]) at(key string, now time.Time) *entry[V] {
 	return nil
 }
 
-func (s *shelf[V]) put(key string, v V, end time.Time) {
+func (s *shelf[V]) put(key string, v V, end time.Time) *entry[V] {
 	if s.entries == nil {
 		s.entries = make(map[string]*entry[V])
 	}
 	if len(s.entries) >= s.tidyAt {
 		s.tidy(time.Now())
 	}
-	s.entries[key] = &entry[V]{v: v, end: end}
+	e := &entry[V]{v: v, end: end}
+	s.entries[key] = e
+	return e
 }
 
 func (s *shelf[V]) tidy(now time.Time) {

@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// friendlyName is what agents and the console show for a conversation.
-	friendlyName = "Assistant question"
 	// participantPage is the longest page of ParticipantConversations.
 	participantPage = 50
 	closed          = "closed"
@@ -79,8 +77,8 @@ func (d *Desk) Find(ctx context.Context, c bridge.Customer) ([]bridge.Found, err
 func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int) (string, error) {
 	params := new(twilio.CreateConversationParams).
 		SetUniqueName(uniqueName(c, generation)).
-		SetFriendlyName(friendlyName).
-		SetAttributes(conversationAttributes(c, generation))
+		SetFriendlyName(d.config.CustomerName).
+		SetAttributes(d.conversationAttributes(c, generation))
 	sid, err := write(ctx, d, "creating "+uniqueName(c, generation), func(t *trip) (string, error) {
 		made, err := t.api.CreateConversation(params)
 		if err == nil && value(made.Sid) == "" {
@@ -98,10 +96,10 @@ func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int) (s
 // trigger.conversation.ChannelAttributes; Flex shows pre_engagement_data's
 // friendlyName as the customer's name ("Send to Flex",
 // twilio.com/docs/studio/widget-library/send-flex).
-func conversationAttributes(c bridge.Customer, generation int) string {
+func (d *Desk) conversationAttributes(c bridge.Customer, generation int) string {
 	text, err := json.Marshal(map[string]any{
 		"flexbridge":          map[string]any{"customer": c, "generation": generation},
-		"pre_engagement_data": map[string]any{"friendlyName": friendlyName},
+		"pre_engagement_data": map[string]any{"friendlyName": d.config.CustomerName},
 	})
 	if err != nil {
 		panic(err) // strings and numbers have a JSON form

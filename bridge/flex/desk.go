@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/twilio/twilio-go/client"
 
@@ -49,6 +50,11 @@ type Config struct {
 	// unless ConsoleScope is set.
 	WebhookURL string
 
+	// CustomerName is how agents and the console see every customer: at most
+	// [MaxCustomerName] characters, and nothing that identifies one. Empty is
+	// "Assistant question".
+	CustomerName string
+
 	// ConsoleScope says that one webhook for all conversations was set up in
 	// Twilio's console, so that none is made for each.
 	ConsoleScope bool
@@ -63,7 +69,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// MaxCustomerName is the longest friendly name, in characters ("Conversations
+// Limits", twilio.com/docs/conversations/conversations-limits).
+const MaxCustomerName = 256
+
 const (
+	defaultCustomerName = "Assistant question"
+
 	twilioURL      = "https://conversations.twilio.com"
 	defaultTimeout = 10 * time.Second
 	// maxHookURL: error 50372, twilio.com/docs/api/errors/50372.
@@ -96,6 +108,7 @@ func New(c Config) (*Desk, error) {
 	if err := c.validate(credentials); err != nil {
 		return nil, err
 	}
+	c.CustomerName = cmp.Or(c.CustomerName, defaultCustomerName)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -125,6 +138,8 @@ func (c Config) validate(credentials *client.Credentials) error {
 		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
 	case c.FlowSID == "":
 		return errors.New("the SID of the Studio flow is missing")
+	case utf8.RuneCountInString(c.CustomerName) > MaxCustomerName:
+		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:
 		return errors.New("the keyring is missing")
 	case c.ConsoleScope:

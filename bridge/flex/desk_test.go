@@ -114,6 +114,26 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
+// Agents see a name that was configured, never one that tells customers apart.
+func TestCustomerName(t *testing.T) {
+	longest := strings.Repeat("é", flex.MaxCustomerName)
+	for given, want := range map[string]string{
+		"": "Assistant question", "Assistant's \"customer\" <é>": "Assistant's \"customer\" <é>", longest: longest,
+	} {
+		w := newWorld(t, func(c *flex.Config) { c.CustomerName = given })
+		c := w.conversation(t, w.open(t, 0))
+		var attributes struct {
+			Engagement struct{ FriendlyName string } `json:"pre_engagement_data"`
+		}
+		if err := json.Unmarshal([]byte(c.Attributes), &attributes); err != nil {
+			t.Fatal(err)
+		}
+		if c.FriendlyName != want || attributes.Engagement.FriendlyName != want {
+			t.Errorf("with %q agents see %q and %q, want %q", given, c.FriendlyName, attributes.Engagement.FriendlyName, want)
+		}
+	}
+}
+
 func TestEachMethodIsOneCall(t *testing.T) {
 	w := newWorld(t)
 	sid := w.open(t, 0)
@@ -195,6 +215,7 @@ func TestNewRefuses(t *testing.T) {
 		"odd token":          func(c *flex.Config) { c.AuthToken = "secret-token" },
 		"key without secret": func(c *flex.Config) { c.APIKey = "SK1" },
 		"no flow":            func(c *flex.Config) { c.FlowSID = "" },
+		"long name":          func(c *flex.Config) { c.CustomerName = strings.Repeat("é", flex.MaxCustomerName+1) },
 		"no keys":            func(c *flex.Config) { c.Keys = nil },
 		"no webhook":         func(c *flex.Config) { c.WebhookURL = "" },
 		"relative webhook":   func(c *flex.Config) { c.WebhookURL = "/twilio/webhook" },

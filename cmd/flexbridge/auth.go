@@ -54,6 +54,7 @@ func (c Config) authProblems() (problems []error) {
 	mode := api.Mode(c.AuthMode)
 	switch mode {
 	case api.ModeNone:
+		check(c.MaxParkedPerCaller == 0, "MAX_PARKED_PER_CALLER", "must be 0 when "+nameMode+" is none: everybody would be one caller")
 	case api.ModeBearer:
 		_, wrong := c.keys()
 		problems = append(problems, wrong...)

@@ -10,11 +10,14 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kelseyhightower/envconfig"
 
 	"flexbridge/api"
 	"flexbridge/bridge"
+	"flexbridge/bridge/flex"
 )
 
 // Config is the environment. Its desc tags are README's table.
@@ -31,6 +34,7 @@ type Config struct {
 	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required; FW… of the Studio flow that sends to Flex"`
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`
 	APIURL             string `envconfig:"TWILIO_API_URL" desc:"base URL that every REST call goes to instead of Twilio, path and query unchanged"`
+	CustomerName       string `envconfig:"CUSTOMER_NAME" desc:"how agents see every customer, such as Assistant's customer; empty: Assistant question"`
 	WebhookScope       string `envconfig:"WEBHOOK_SCOPE" default:"conversation" desc:"conversation: each conversation gets a webhook by itself; console: you set up one in the Console"`
 	WebhookVerify      string `envconfig:"WEBHOOK_VERIFY" default:"enforce" desc:"enforce: a webhook without Twilio's signature is refused; observe: it is logged, acknowledged and supplies nothing, for the first day behind a proxy"`
 
@@ -42,10 +46,13 @@ type Config struct {
 	OIDCIssuer   string `envconfig:"OIDC_ISSUER" desc:"with oidc: https URL of the OpenID provider, exactly as its tokens name it (http on loopback only)"`
 	OIDCAudience string `envconfig:"OIDC_AUDIENCE" desc:"with oidc: what tokens for this service have in aud; several with commas, of which one is enough"`
 
-	Wait           time.Duration `envconfig:"WAIT" default:"40s" desc:"longest wait of one request (GPT Actions cut at 45s)"`
-	MaxParked      int           `envconfig:"MAX_PARKED" default:"20000" desc:"requests that may wait in this process"`
-	LooksPerSecond int           `envconfig:"LOOKS_PER_SECOND" default:"20" desc:"how often a second this process may ask Twilio for what webhooks did not bring"`
-	Retention      time.Duration `envconfig:"RETENTION" default:"168h" desc:"how long a conversation is remembered after its last change"`
+	Wait                 time.Duration `envconfig:"WAIT" default:"40s" desc:"longest wait of one request (GPT Actions cut at 45s)"`
+	MaxParked            int           `envconfig:"MAX_PARKED" default:"20000" desc:"requests that may wait in this process"`
+	MaxParkedPerCaller   int           `envconfig:"MAX_PARKED_PER_CALLER" default:"0" desc:"requests of one application that may wait in this process; 0: only MAX_PARKED holds"`
+	QuestionsPerCustomer int           `envconfig:"QUESTIONS_PER_CUSTOMER" default:"20" desc:"questions, and ends of conversations, of one customer in a minute; 0: unlimited"`
+	QuestionsPerCaller   int           `envconfig:"QUESTIONS_PER_CALLER" default:"600" desc:"the same of all customers of one application, or of everybody without authentication; 0: unlimited"`
+	LooksPerSecond       int           `envconfig:"LOOKS_PER_SECOND" default:"20" desc:"how often a second this process may ask Twilio for what webhooks did not bring"`
+	Retention            time.Duration `envconfig:"RETENTION" default:"168h" desc:"how long a conversation is remembered after its last change"`
 
 	Contact   string     `envconfig:"CONTACT_EMAIL" desc:"of the operator, for the plugin manifest and the legal page"`
 	LogLevel  slog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
@@ -116,11 +123,15 @@ func (c Config) problems() (problems []error) {
 	check(sid("FW", c.FlowSID), "TWILIO_FLOW_SID", "must be FW and 32 hex digits")
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || absoluteURL(c.APIURL), "TWILIO_API_URL", "must be an http or https URL")
+	check(displayName(c.CustomerName), "CUSTOMER_NAME", fmt.Sprintf("must be at most %d printable characters", flex.MaxCustomerName))
 	check(c.WebhookScope == "conversation" || c.WebhookScope == "console", "WEBHOOK_SCOPE", "must be conversation or console")
 	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")
 	check(len(c.IdentitySecret) >= bridge.MinSecret, "IDENTITY_SECRET", fmt.Sprintf("must have %d bytes or more, such as from: openssl rand -hex 32", bridge.MinSecret))
 	check(c.Wait >= time.Second && c.Wait <= 5*time.Minute, "WAIT", "must be from 1s to 5m")
 	check(c.MaxParked > 0, "MAX_PARKED", "must be more than 0")
+	check(budget(c.QuestionsPerCustomer), "QUESTIONS_PER_CUSTOMER", allowedBudget)
+	check(budget(c.QuestionsPerCaller), "QUESTIONS_PER_CALLER", allowedBudget)
+	check(c.MaxParkedPerCaller >= 0, "MAX_PARKED_PER_CALLER", "must be 0 or more")
 	check(c.LooksPerSecond > 0, "LOOKS_PER_SECOND", "must be more than 0")
 	check(c.Retention >= time.Hour, "RETENTION", "must be 1h or more")
 	check(c.LogFormat == "auto" || c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT", "must be auto, json or text")
@@ -139,6 +150,17 @@ func sid(prefix, s string) bool { return sidForm.MatchString(s) && strings.HasPr
 
 // alphanumeric is what twilio-go lets through as a user or password.
 func alphanumeric(s string) bool { return alphanumericForm.MatchString(s) }
+
+// budget is what redis_rate counts exactly: its clock has microseconds.
+func budget(perMinute int) bool { return perMinute >= 0 && perMinute <= 1_000_000 }
+
+const allowedBudget = "must be from 0, which is unlimited, to 1000000"
+
+// displayName is what Twilio takes as a friendly name, and a person can read.
+func displayName(s string) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= flex.MaxCustomerName &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
 
 func absoluteURL(s string) bool {
 	u, err := url.Parse(s)

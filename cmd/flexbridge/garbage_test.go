@@ -22,7 +22,6 @@ import (
 // TestGarbageWhileParked: strangers' slow, huge and forged requests cost no parked
 // request its reply, and the process no memory.
 func TestGarbageWhileParked(t *testing.T) {
-	t.Parallel()
 	const parked = 1000
 	w := newWorld(t, storetest.StartRedis(t), flexsim.Config{})
 	f := newFront(t)

@@ -32,7 +32,7 @@ func TestWhatIsKeptOfPeople(t *testing.T) {
 	})
 	w.reply(w.asked("question of ann"), "reply to ann")
 	cursor := w.want(<-asked, "replied", "reply to ann").Cursor
-	w.want(now(other.replies(t.Context(), "ann", "", 0)), "pending", "")
+	w.want(now(other.replies(t.Context(), "ann", cursor, 0)), "pending", "")
 
 	// Everything a caller can do wrong, and everything that can go wrong behind it.
 	code := func(want string, a answer, err error) {

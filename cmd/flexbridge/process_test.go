@@ -91,6 +91,7 @@ func environ(c Config) map[string]string {
 		"IDENTITY_SECRET": string(c.IdentitySecret), "AUTH_MODE": "none",
 		"WAIT": c.Wait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
 		"LOOKS_PER_SECOND": fmt.Sprint(c.LooksPerSecond), "LOG_FORMAT": c.LogFormat,
+		"QUESTIONS_PER_CUSTOMER": fmt.Sprint(c.QuestionsPerCustomer), "QUESTIONS_PER_CALLER": fmt.Sprint(c.QuestionsPerCaller),
 	}
 }
 

@@ -47,12 +47,15 @@ type service struct {
 	bridge   *bridge.Bridge
 	desk     *flex.Desk
 	mail     mailbox
+	server   *http.Server
+	identity *comparison // nil without Redis
 	draining atomic.Bool
 }
 
 // mailbox is a store that is closed in the end.
 type mailbox interface {
 	bridge.Mailbox
+	api.Limiter
 	io.Closer
 }
 
@@ -65,6 +68,8 @@ type timings struct {
 	bridge bridge.Config
 	store  store.Config
 	desk   flex.Config
+	body   time.Duration // api.Config.BodyTimeout
+	server *http.Server
 }
 
 // newService wires a service that listens nowhere yet. ctx ends the wait for the
@@ -75,7 +80,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	var t timings
+	t := timings{server: newServer()}
 	for _, f := range tune {
 		f(&t)
 	}
@@ -83,7 +88,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	t.desk.APIKey, t.desk.APISecret = c.APIKey, string(c.APISecret)
 	t.desk.FlowSID, t.desk.ServiceSID, t.desk.APIURL = c.FlowSID, c.ServiceSID, c.APIURL
 	t.desk.WebhookURL, t.desk.ConsoleScope = c.PublicURL+webhook.Path, c.WebhookScope == "console"
-	t.desk.Keys, t.desk.Logger = keys, logger
+	t.desk.CustomerName, t.desk.Keys, t.desk.Logger = c.CustomerName, keys, logger
 	desk, err := flex.New(t.desk)
 	if err != nil {
 		return nil, err
@@ -97,13 +102,14 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	if err != nil {
 		return nil, err
 	}
-	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail}
+	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server}
 	t.bridge.Wait, t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.Wait, c.MaxParked, c.LooksPerSecond, logger
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
-		Contact: c.Contact, Version: version(), Logger: logger,
+		Limiter: mail, QuestionsPerCustomer: c.QuestionsPerCustomer, QuestionsPerCaller: c.QuestionsPerCaller,
+		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body, Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -124,6 +130,9 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	}
 	callers.Register(s.echo)
 	hooks.Register(s.echo)
+	if redis, ok := mail.(*store.Redis); ok {
+		s.identity = compareIdentity(redis, keys.Fingerprint(), logger)
+	}
 	return s, nil
 }
 
@@ -147,22 +156,27 @@ func (s *service) ready(ctx context.Context) error {
 	return s.mail.Ping(ctx)
 }
 
-// run serves until ctx is done. Then requests that wait are answered pending at
-// once, what is being said or kept is finished, and the store is closed.
-func (s *service) run(ctx context.Context, listener net.Listener) error {
-	waits, drain := context.WithCancelCause(context.Background())
-	defer drain(nil)
-	server := &http.Server{
-		Handler:     s.echo,
-		BaseContext: func(net.Listener) context.Context { return waits },
-		ErrorLog:    log.New(io.Discard, "", 0), // strangers' broken connections
+// newServer bounds what a stranger may send, in size and time.
+func newServer() *http.Server {
+	return &http.Server{
+		ErrorLog: log.New(io.Discard, "", 0), // strangers' broken connections
 		// The handlers extend these for requests that wait.
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    32 << 10, // the URL included
 	}
+}
+
+// run serves until ctx is done. Then requests that wait are answered pending at
+// once, what is being said or kept is finished, and the store is closed.
+func (s *service) run(ctx context.Context, listener net.Listener) error {
+	waits, drain := context.WithCancelCause(context.Background())
+	defer drain(nil)
+	server := s.server
+	server.Handler = s.echo
+	server.BaseContext = func(net.Listener) context.Context { return waits }
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "auth_mode", s.config.AuthMode, "version", version())
@@ -189,6 +203,9 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 func (s *service) close() error {
 	if s.bridge != nil {
 		s.bridge.Close()
+	}
+	if s.identity != nil {
+		s.identity.close()
 	}
 	s.desk.CloseIdleConnections()
 	return s.mail.Close()

@@ -164,7 +164,8 @@ type answer struct {
 	Detail   string
 	Field    string
 
-	RetryAfter string `json:"-"`
+	RetryAfter string      `json:"-"`
+	Header     http.Header `json:"-"`
 }
 
 func (a answer) texts() string {
@@ -216,7 +217,7 @@ func call(ctx context.Context, method, address string, body []byte, authorizatio
 		return a, err
 	}
 	defer res.Body.Close()
-	a.HTTP, a.RetryAfter = res.StatusCode, res.Header.Get("Retry-After")
+	a.HTTP, a.RetryAfter, a.Header = res.StatusCode, res.Header.Get("Retry-After"), res.Header
 	text, err := io.ReadAll(res.Body)
 	if err == nil && len(text) > 0 {
 		err = json.Unmarshal(text, &a)

@@ -1,10 +1,9 @@
 package storetest
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -123,8 +122,9 @@ func guard(t testing.TB, pid int) (end func()) {
 	}
 }
 
-// answers asks without go-redis, which logs every server that is not there yet. It
-// has to be this server: another process may have taken the port for one of its own.
+// answers asks whether this very server answers: the port may have been taken by
+// another, of a test in another process. It asks without go-redis, which logs every
+// server that is not there yet.
 func (s *Server) answers() bool {
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
@@ -132,12 +132,19 @@ func (s *Server) answers() bool {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\nINFO server\r\nQUIT\r\n")); err != nil {
+	if _, err := conn.Write([]byte("PING\r\nINFO server\r\n")); err != nil {
 		return false
 	}
-	answer, err := io.ReadAll(conn)
-	return err == nil && strings.HasPrefix(string(answer), "+PONG") &&
-		strings.Contains(string(answer), fmt.Sprintf("\nprocess_id:%d\r\n", s.cmd.Process.Pid))
+	lines := bufio.NewScanner(conn)
+	if !lines.Scan() || lines.Text() != "+PONG" {
+		return false
+	}
+	for lines.Scan() {
+		if pid, there := strings.CutPrefix(lines.Text(), "process_id:"); there {
+			return pid == strconv.Itoa(s.cmd.Process.Pid)
+		}
+	}
+	return false
 }
 
 // Kill ends the server at once, as a crash would.
@@ -156,8 +163,11 @@ func (s *Server) Restart(keepData bool) {
 			s.t.Fatal(err)
 		}
 	}
-	if !s.start(s.cmd.Path) {
-		s.t.Fatal("redis-server does not start again")
+	// Somebody's connection may have the port for a while.
+	for late := time.Now().Add(10 * time.Second); !s.start(s.cmd.Path); {
+		if time.Now().After(late) {
+			s.t.Fatal("redis-server does not start again")
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"unicode/utf8"
 )
 
 var sidForm = regexp.MustCompile(`^CH[0-9a-fA-F]{32}$`)
@@ -42,7 +43,7 @@ func (s *Sim) createConversation(r *request) (any, *problem) {
 		SID: s.sid("CH"), UniqueName: name, FriendlyName: r.params.Get("FriendlyName"),
 		Attributes: attributes, State: Active, Created: at, Updated: at,
 	}
-	if len(c.FriendlyName) > 256 {
+	if utf8.RuneCountInString(c.FriendlyName) > 256 {
 		return nil, invalid("FriendlyName")
 	}
 	s.conversations = append(s.conversations, c)
