@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -32,7 +31,7 @@ func CustomerOf(identity string) (Customer, bool) {
 
 // Keyring holds the keys derived from the identity secret, one for each
 // purpose. It is safe for concurrent use.
-type Keyring struct{ customers, hooks, nonces []byte }
+type Keyring struct{ customers, hooks, nonces, handles, repeats []byte }
 
 // MinSecret is the length of the shortest identity secret, in bytes.
 const MinSecret = 32
@@ -45,16 +44,16 @@ func NewKeyring(secret []byte) (*Keyring, error) {
 	if len(secret) < MinSecret {
 		return nil, errShortSecret
 	}
-	derive := func(label string) ([]byte, error) {
-		return hkdf.Key(sha256.New, secret, nil, "flexbridge "+label, sha256.Size)
+	k := &Keyring{}
+	for label, key := range map[string]*[]byte{
+		"customers": &k.customers, "hooks": &k.hooks, "nonces": &k.nonces, "handles": &k.handles, "repeats": &k.repeats,
+	} {
+		var err error
+		if *key, err = hkdf.Key(sha256.New, secret, nil, "flexbridge "+label, sha256.Size); err != nil {
+			return nil, fmt.Errorf("deriving keys: %w", err)
+		}
 	}
-	customers, err1 := derive("customers")
-	hooks, err2 := derive("hooks")
-	nonces, err3 := derive("nonces")
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("deriving keys: %w", err)
-	}
-	return &Keyring{customers: customers, hooks: hooks, nonces: nonces}, nil
+	return k, nil
 }
 
 // Customer names who is identified by parts within a domain, such as

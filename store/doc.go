@@ -23,6 +23,8 @@
 //	                              by Lease and Record
 //	flexbridge:{<customer>}:said:<id>  hash: a question being said, or said; Saying.Life,
 //	                              which no later call shortens
+//	flexbridge:{<id>}:adopted     string: what the first of several equal calls was given; as
+//	                              long as Adopt says
 //	flexbridge:{…}:wake           pub/sub channel of a conversation or a customer
 //
 // The fields of a conversation: mark, top, own (as in bridge.Inbox), gap_at and

@@ -13,6 +13,8 @@ const (
 	wakeForm = "flexbridge:{%s}:wake"
 	openForm = "flexbridge:{%s}:open"
 	saidForm = "flexbridge:{%s}:said:%s"
+
+	adoptedForm = "flexbridge:{%s}:adopted"
 )
 
 func conversationKey(conversation string) string { return fmt.Sprintf(keyForm, conversation) }
@@ -22,6 +24,8 @@ func directoryKey(c bridge.Customer) string { return fmt.Sprintf(keyForm, c) }
 func openingKey(c bridge.Customer) string { return fmt.Sprintf(openForm, c) }
 
 func sayingKey(c bridge.Customer, id string) string { return fmt.Sprintf(saidForm, c, id) }
+
+func adoptedKey(id string) string { return fmt.Sprintf(adoptedForm, id) }
 
 // wakeChannel is where the changes of a conversation or of a customer are told.
 func wakeChannel(of string) string { return fmt.Sprintf(wakeForm, of) }

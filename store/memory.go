@@ -23,6 +23,7 @@ type Memory struct {
 	directories shelf[*directory]
 	openings    shelf[*opening]
 	sayings     shelf[*saying]
+	adopted     shelf[string]
 	watched     map[string]watchers // by channel
 }
 
@@ -38,6 +39,7 @@ func (m *Memory) Lose() {
 	defer m.mu.Unlock()
 	m.boxes, m.directories = shelf[*box]{}, shelf[*directory]{}
 	m.openings, m.sayings = shelf[*opening]{}, shelf[*saying]{}
+	m.adopted = shelf[string]{}
 	for _, ws := range m.watched {
 		ws.wake()
 	}

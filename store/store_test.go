@@ -21,11 +21,13 @@ func TestMain(m *testing.M) {
 
 func TestMemory(t *testing.T) {
 	storetest.Run(t, func(*testing.T) bridge.Mailbox { return store.NewMemory(store.Config{}) })
+	storetest.RunAdopter(t, store.NewMemory(store.Config{}))
 }
 
 func TestRedis(t *testing.T) {
 	s := storetest.StartRedis(t)
 	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL, store.Config{}) })
+	storetest.RunAdopter(t, open(t, s.URL, store.Config{}))
 }
 
 func TestRedisCluster(t *testing.T) {
@@ -40,6 +42,7 @@ func TestRedisCluster(t *testing.T) {
 		return strings.Contains(info, "cluster_state:ok")
 	})
 	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL+","+s.Addr, store.Config{}) })
+	storetest.RunAdopter(t, open(t, s.URL+","+s.Addr, store.Config{}))
 }
 
 func TestRedisSocket(t *testing.T) {
