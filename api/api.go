@@ -4,15 +4,17 @@
 //	POST /send/{username}     ask, and wait
 //	GET  /replies/{username}  wait
 //	POST /end/{username}      close the conversation
+//	POST /mcp                 the same, as tools for MCP clients
 //
-// All three answer in one shape, in which a wait that ran out is a status and not
+// All answer in one shape, in which a wait that ran out is a status and not
 // an error. Errors are problem documents (RFC 9457) with a code that does not
 // change and a detail that tells a model what to do. The package also serves what
 // describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
 // an orchestrator asks (/livez, /readyz).
 //
 // The username is a capability: who knows it reads the conversation. It is turned
-// into a customer at the door, and neither it nor any text is logged.
+// into a customer at the door, and neither it nor any text is logged. An MCP client
+// has no username: the first answer issues a handle, which is sealed for its caller.
 package api
 
 import (
@@ -55,6 +57,8 @@ type Config struct {
 	Auth Auth
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
+	// MCP is the door for MCP clients.
+	MCP MCP
 	// Contact is the operator's e-mail address, for the manifest and the legal page.
 	Contact string
 	// Version stands in the OpenAPI document. Empty means "dev".
@@ -75,6 +79,7 @@ type API struct {
 	asker Asker
 	log   *slog.Logger
 	pages []page
+	mcp   *mcpDoor
 }
 
 // New returns an API that passes questions to asker. It refuses a PublicURL that
@@ -97,6 +102,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if cfg.BodyTimeout == 0 {
 		cfg.BodyTimeout = 10 * time.Second
 	}
+	cfg.MCP = cfg.MCP.withDefaults()
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
@@ -110,7 +116,9 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	return &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages}, nil
+	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages}
+	a.mcp, err = a.newMCP()
+	return a, err
 }
 
 // Register serves everything of the package on e, becomes its HTTPErrorHandler,
@@ -137,6 +145,7 @@ func (a *API) Register(e *echo.Echo) {
 	route([]string{http.MethodPost}, "/send/:username", a.send, a.identify)
 	route([]string{http.MethodGet}, "/replies/:username", a.replies, a.identify)
 	route([]string{http.MethodPost}, "/end/:username", a.end, a.identify)
+	a.registerMCP(e)
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}

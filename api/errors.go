@@ -19,6 +19,8 @@ var (
 	errBodySlow  = errors.New("the body did not arrive in time")
 	errTooLarge  = errors.New("the body is too large")
 	errMediaType = errors.New("the body is not JSON")
+
+	errUnknownConversation = errors.New("the handle was not issued to this caller, or it has expired")
 )
 
 const codeInternal = "internal"
@@ -53,10 +55,13 @@ var problems = []struct {
 	{bridge.ErrDeskRefused, http.StatusBadGateway, "desk_refused", 0,
 		"The agents' desk refused this, and trying again does not help. Tell the user that no agent can be asked now."},
 
+	{errUnknownConversation, http.StatusNotFound, "unknown_conversation", 0,
+		"This `conversation` is not known: it was not issued to you, was altered, or has expired. Do not guess another; call ask_agent without `conversation` to start a new one."},
+
 	{errBodySlow, http.StatusRequestTimeout, "body_timeout", 0,
 		"The request's body did not arrive in time. Call again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", 0,
-		fmt.Sprintf("The request's body is over %d bytes. Call again with a shorter `msg`.", maxRequest)},
+		fmt.Sprintf("The request's body is over %d bytes. Call again with a shorter text.", maxRequest)},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type", 0,
 		"The request's body is not JSON. Call again with Content-Type: application/json, in UTF-8, not compressed."},
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", 0,

@@ -35,6 +35,9 @@ const (
 	openAPIPath = "/openapi.yaml"
 	logoPath    = "/logo.png"
 	legalPath   = "/legal"
+
+	// OpenAI's proof that a domain is ours, when an app is submitted.
+	challengePath = "/.well-known/openai-apps-challenge"
 )
 
 func makePages(cfg Config) ([]page, error) {
@@ -55,13 +58,17 @@ func makePages(cfg Config) ([]page, error) {
 		return nil, err
 	}
 	const yaml = "application/yaml" // RFC 9512
-	return []page{
+	pages := []page{
 		{"/", yaml, document},
 		{openAPIPath, yaml, document},
 		{"/.well-known/ai-plugin.json", echo.MIMEApplicationJSON, manifest},
 		{logoPath, "image/png", logo},
 		{legalPath, echo.MIMETextHTMLCharsetUTF8, html.Bytes()},
-	}, nil
+	}
+	if cfg.MCP.Challenge != "" {
+		pages = append(pages, page{challengePath, echo.MIMETextPlain, []byte(cfg.MCP.Challenge)})
+	}
+	return pages, nil
 }
 
 // fillOpenAPI puts the deployment's own values into the document. A JSON string

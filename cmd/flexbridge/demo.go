@@ -89,7 +89,7 @@ func newDemo(addr string, silent bool, logger *slog.Logger) (*demonstration, err
 		APIURL:         "http://" + listener.Addr().String(),
 		WebhookScope:   "conversation",
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
-		Wait:           40 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
+		Wait:           40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
 	}, logger)
 	if err != nil {
 		return nil, errors.Join(err, d.close())

@@ -53,6 +53,7 @@ type service struct {
 // mailbox is a store that is closed in the end.
 type mailbox interface {
 	bridge.Mailbox
+	api.Adopter
 	io.Closer
 }
 
@@ -65,6 +66,8 @@ type timings struct {
 	bridge bridge.Config
 	store  store.Config
 	desk   flex.Config
+
+	keepAlive time.Duration // of MCP calls
 }
 
 // newService wires a service that listens nowhere yet.
@@ -93,11 +96,16 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 		return nil, err
 	}
 	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail}
-	t.bridge.Wait, t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.Wait, c.MaxParked, c.LooksPerSecond, logger
+	t.bridge.Wait = min(c.Wait, c.MCPWait)
+	t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.MaxParked, c.LooksPerSecond, logger
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: api.NoAuth(), Ready: s.ready,
+		MCP: api.MCP{
+			Wait: c.MCPWait, KeepAlive: t.keepAlive, HandleLife: c.Retention,
+			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
+		},
 		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
@@ -167,7 +175,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		s.draining.Store(true)
 		drain(bridge.ErrDraining)
 		// Saying has until its request's deadline, and ten seconds at least.
-		grace, cancel := context.WithTimeout(context.Background(), s.config.Wait+10*time.Second)
+		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()
 		err = server.Shutdown(grace)
 		<-failed
