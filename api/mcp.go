@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (a *API) newMCP() (*mcpDoor, error) {
 			// proxy on this machine passes on. See guard.
 			DisableLocalhostProtection: true,
 		}),
-		origins: append([]string{public.Scheme + "://" + public.Host, "https://chatgpt.com", "https://chat.openai.com", "https://claude.ai"}, a.cfg.MCP.Origins...),
+		origins: append([]string{originOf(public), "https://chatgpt.com", "https://chat.openai.com", "https://claude.ai"}, a.cfg.MCP.Origins...),
 		local:   isLoopback(public.Host),
 	}, nil
 }
@@ -118,7 +119,7 @@ func (a *API) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		for _, origin := range r.Header.Values(echo.HeaderOrigin) {
-			if !a.mcp.allows(origin) {
+			if !slices.Contains(a.mcp.origins, origin) {
 				return echo.NewHTTPError(http.StatusForbidden, "Web pages of this origin may not call here; MCP_ORIGINS names others that may.")
 			}
 		}
@@ -129,13 +130,11 @@ func (a *API) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (d *mcpDoor) allows(origin string) bool {
-	for _, allowed := range d.origins {
-		if strings.EqualFold(origin, allowed) {
-			return true
-		}
-	}
-	return false
+// originOf is a URL's origin as browsers spell it: in small letters, and without
+// the port that the scheme has by itself (RFC 6454, section 6).
+func originOf(u *url.URL) string {
+	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), port)
 }
 
 // isLoopback tells whether host[:port] is this machine.

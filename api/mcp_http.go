@@ -60,22 +60,22 @@ func (a *API) serveMCP(c echo.Context) error {
 		return err
 	}
 	extend(c, arrived.Add(a.cfg.MCP.Wait))
-	r := c.Request()
-	x := &exchange{ctx: r.Context(), who: callerOf(c), arrived: arrived, stream: newStream(c.Response(), r.Context())}
+	request := c.Request().Context()
+	x := &exchange{ctx: request, who: callerOf(c), arrived: arrived, stream: newStream(c.Response(), request)}
 	defer x.stream.close()
 
 	// The SDK ends a response with its request's context. A process that drains ends
 	// that as well, and its answers are still to be written.
-	ctx, cancel := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), exchangeKey{}, x))
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.WithoutCancel(request), exchangeKey{}, x))
 	defer cancel(nil)
-	stop := context.AfterFunc(r.Context(), func() {
-		if callerLeft(r.Context()) {
-			cancel(context.Cause(r.Context()))
+	stop := context.AfterFunc(request, func() {
+		if callerLeft(request) {
+			cancel(context.Cause(request))
 		}
 	})
 	defer stop()
 
-	r = r.WithContext(ctx)
+	r := c.Request().WithContext(ctx)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	a.mcp.http.ServeHTTP(x.stream, r)
 	x.finish(c)

@@ -129,7 +129,11 @@ func (a *API) addTools(server *mcp.Server) error {
 	if err != nil {
 		return err
 	}
-	out.Properties["status"].Enum = []any{bridge.Replied, bridge.Pending, bridge.Closed}
+	for _, s := range situations {
+		if status := out.Properties["status"]; !slices.Contains(status.Enum, any(s.status)) {
+			status.Enum = append(status.Enum, s.status)
+		}
+	}
 	out.Properties["agent"].Enum = []any{bridge.AgentWaiting, bridge.AgentJoined, bridge.AgentLeft}
 	out.Properties["messages"].Items.Properties["kind"].Enum = []any{bridge.FromAgent, bridge.Automatic}
 	for _, t := range a.tools() {
