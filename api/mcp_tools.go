@@ -141,12 +141,7 @@ func (a *API) addTools(server *mcp.Server) error {
 		server.AddTool(&mcp.Tool{
 			Name: t.name, Title: t.title, Description: t.description, Annotations: &hints,
 			InputSchema: only(in, t.takes), OutputSchema: out,
-			Meta: mcp.Meta{
-				"openai/toolInvocation/invoking": t.invoking,
-				"openai/toolInvocation/invoked":  t.invoked,
-				// The SDK has no field for it; ChatGPT reads this one, too.
-				"securitySchemes": securitySchemes(a.cfg.Auth),
-			},
+			Meta: a.toolMeta(t),
 		}, a.handle(t))
 	}
 	return nil
@@ -209,16 +204,21 @@ func (t tool) read(arguments json.RawMessage) (in toolInput, err error) {
 	return in, decodeObject(arguments, fields)
 }
 
-// securitySchemes tells ChatGPT how a tool may be called. An Auth that says nothing
-// is of no use to ChatGPT, which knows OAuth and nothing.
-func securitySchemes(auth Auth) []securityScheme {
-	if says, ok := auth.(interface{ securitySchemes() []securityScheme }); ok {
-		return says.securitySchemes()
+// toolMeta is what ChatGPT wants to know of a tool beside the protocol's own. Source:
+// OpenAI's plugin reference, tool descriptors.
+func (a *API) toolMeta(t tool) mcp.Meta {
+	meta := mcp.Meta{
+		"openai/toolInvocation/invoking": t.invoking,
+		"openai/toolInvocation/invoked":  t.invoked,
 	}
-	return []securityScheme{}
+	if auth, says := a.cfg.Auth.(interface{ securitySchemes() []securityScheme }); says {
+		meta["securitySchemes"] = auth.securitySchemes()
+	}
+	return meta
 }
 
-// securityScheme is one way to call a tool: "noauth", or "oauth2" with scopes.
+// securityScheme is a way to call a tool that ChatGPT knows: "noauth", or "oauth2"
+// with scopes. An Auth that has none of them, as with keys, says nothing.
 type securityScheme struct {
 	Type   string   `json:"type"`
 	Scopes []string `json:"scopes,omitempty"`
