@@ -34,7 +34,7 @@ type media struct {
 }
 
 func newAnswer(a bridge.Answer, d door) answer {
-	next, _ := next(a, d)
+	next, _ := situation(a)
 	messages := make([]message, 0, len(a.Messages))
 	for _, m := range a.Messages {
 		messages = append(messages, newMessage(m))
@@ -44,7 +44,7 @@ func newAnswer(a bridge.Answer, d door) answer {
 		Messages: messages,
 		Cursor:   a.Cursor.String(),
 		Agent:    cmp.Or(a.Agent, bridge.AgentWaiting),
-		Next:     next,
+		Next:     d.fill(next, a.Cursor),
 	}
 }
 
@@ -103,22 +103,21 @@ type door struct {
 
 var doorHTTP = door{ask: "POST /send/{username}", wait: "GET /replies/{username}", cursor: "after="}
 
-// next is what a model is told to do after an answer, and what to tell its user.
-func next(a bridge.Answer, d door) (next, told string) {
+// situation is what a model is to do after an answer, still to be filled, and
+// what to tell its user.
+func situation(a bridge.Answer) (next, told string) {
 	switch {
 	case a.More:
-		next, told = nextMore, toldMore
+		return nextMore, toldMore
 	case a.Status == bridge.Closed && a.Cursor.IsZero():
-		next, told = nextNever, toldNever
-	default:
-		for _, s := range situations {
-			if s.status == a.Status && (s.agent == a.Agent || s.agent == "") {
-				next, told = s.next, s.told
-				break
-			}
+		return nextNever, toldNever
+	}
+	for _, s := range situations {
+		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") {
+			return s.next, s.told
 		}
 	}
-	return d.fill(next, a.Cursor), told
+	return "", ""
 }
 
 func (d door) fill(text string, cursor bridge.Cursor) string {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -92,7 +93,7 @@ func (x *exchange) finish(c echo.Context) {
 	if failed {
 		outcome = outcomeLeft
 	}
-	c.Set(outcomeKey, outcome)
+	c.Set(outcomeKey, cmp.Or(outcome, "rejected")) // the SDK did not hand it on
 	if customer != "" {
 		c.Set(customerKey, customer)
 	}

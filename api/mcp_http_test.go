@@ -369,3 +369,77 @@ func TestMCPListenEnds(t *testing.T) {
 		t.Errorf("subscriptions/listen = %s, %v, want its end", body, err)
 	}
 }
+
+// Whatever is sent gets some answer, and the next request is served.
+func TestMCPOddRequests(t *testing.T) {
+	const tool = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":`
+	rows := map[string]string{
+		"nothing":                 ``,
+		"null":                    `null`,
+		"no object":               `7`,
+		"an empty batch":          `[]`,
+		"a batch of nothing":      `[null,null]`,
+		"an empty object":         `{}`,
+		"no method":               `{"jsonrpc":"2.0","id":1}`,
+		"unknown method":          `{"jsonrpc":"2.0","id":1,"method":"x/y"}`,
+		"no params":               `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`,
+		"null params":             tool + `null}`,
+		"params of a list":        tool + `[]}`,
+		"no name":                 tool + `{}}`,
+		"unknown tool":            tool + `{"name":"x"}}`,
+		"null arguments":          tool + `{"name":"ask_agent","arguments":null}}`,
+		"arguments of a list":     tool + `{"name":"ask_agent","arguments":[]}}`,
+		"arguments of a text":     tool + `{"name":"ask_agent","arguments":"x"}}`,
+		"an odd token":            tool + `{"name":"ask_agent","arguments":{"message":"hi"},"_meta":{"progressToken":{"a":[1]}}}}`,
+		"meta of a list":          tool + `{"name":"ask_agent","arguments":{"message":"hi"},"_meta":[]}}`,
+		"an argument twice":       tool + `{"name":"ask_agent","arguments":{"message":"hi","message":"ho"}}}`,
+		"deep arguments":          tool + `{"name":"ask_agent","arguments":{"message":` + strings.Repeat("[", 40_000) + strings.Repeat("]", 40_000) + `}}}`,
+		"deep meta":               tool + `{"name":"ask_agent","arguments":{"message":"hi"},"_meta":{"a":` + strings.Repeat(`{"a":`, 12_000) + `1` + strings.Repeat("}", 12_000) + `}}}`,
+		"a response":              `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		"a cancellation":          `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`,
+		"a new level of the log":  `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`,
+		"a completion of nothing": `{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{}}`,
+		"not UTF-8":               tool + "{\"name\":\"ask_agent\",\"arguments\":{\"message\":\"caf\xe9\"}}}",
+	}
+	cfg := mcpConfig(t)
+	cfg.MCP.KeepAlive = time.Millisecond
+	log := logTo(&cfg)
+	d := &desk{do: func(context.Context, call) (bridge.Answer, error) {
+		<-time.After(10 * time.Millisecond)
+		return replied, nil
+	}}
+	server := serveHTTP(t, cfg, d)
+	for name, body := range rows {
+		for _, era := range append(eras, "", "2099-01-01", "x") {
+			r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/mcp", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", "application/json, text/event-stream")
+			if era != "" {
+				r.Header.Set("Mcp-Protocol-Version", era)
+			}
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatalf("%s, %q: %v", name, era, err)
+			}
+			if _, err := io.ReadAll(response.Body); err != nil || response.StatusCode >= 500 {
+				t.Errorf("%s, %q: %d, %v", name, era, response.StatusCode, err)
+			}
+			response.Body.Close()
+		}
+	}
+	if len(d.calls) == 0 {
+		t.Error("nobody was asked, though some of them ask")
+	}
+	for _, c := range d.calls {
+		if c.question.Text != "hi" {
+			t.Errorf("asked %q", c.question.Text)
+		}
+	}
+	server.Close()
+	if strings.Contains(log.String(), "panic") {
+		t.Errorf("something panicked: %s", log)
+	}
+}

@@ -198,7 +198,7 @@ func (t tool) read(arguments json.RawMessage) (in toolInput, err error) {
 	for _, name := range t.takes {
 		fields[name] = all[name]
 	}
-	if len(arguments) == 0 {
+	if len(arguments) == 0 || string(arguments) == "null" {
 		arguments = json.RawMessage("{}")
 	}
 	return in, decodeObject(arguments, fields)
