@@ -34,8 +34,10 @@ func (a *API) handle(t tool) mcp.ToolHandler {
 	return func(ctx context.Context, request *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		c := &toolCall{exchange: exchangeOf(ctx), meta: request.Params.Meta}
 		c.deadline = c.arrived.Add(a.cfg.MCP.Wait)
-		defer a.alive(ctx, request, c)()
+		stop := a.alive(ctx, request, c)
+		defer stop() // after a panic, too
 		answer, err := a.serveCall(t, c, request.Params.Arguments)
+		stop() // or progress, written last, could pass for the answer
 		if err != nil {
 			return a.failed(c, err), nil
 		}

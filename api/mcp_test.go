@@ -405,3 +405,13 @@ func rpc(t testing.TB, url, era, method string, params map[string]any) *http.Req
 	}
 	return r
 }
+
+// Every revision that the SDK knows is served.
+func TestMCPRevisions(t *testing.T) {
+	server := serveHTTP(t, mcpConfig(t), &desk{answer: replied})
+	for _, revision := range mcp.SupportedProtocolVersions() {
+		if got := callTool(t, connect(t, server, revision, nil), "ask_agent", args{"message": "hi"}); got.Status != "replied" {
+			t.Errorf("%s: ask_agent = %+v, want the answer", revision, got)
+		}
+	}
+}

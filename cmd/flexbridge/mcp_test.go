@@ -166,8 +166,7 @@ func TestMCPFirstCallCutAndRepeated(t *testing.T) {
 	})
 }
 
-// With a handle the same text attaches without any help, also while the first call
-// is still there, as a proxy hides that it was cut.
+// With a handle the same text attaches without any help.
 func TestMCPLaterCallCutAndRepeated(t *testing.T) {
 	eachEra(t, func(t *testing.T, redis *storetest.Server, era string) {
 		w := newWorld(t, redis, flexsim.Config{})
@@ -178,12 +177,17 @@ func TestMCPLaterCallCutAndRepeated(t *testing.T) {
 		w.reply(sid, "hello")
 		first := a.want(<-asked, "replied", "hello")
 
-		cut := a.asking(t.Context(), "may I?", first, nil)
+		ctx, cut := context.WithCancel(t.Context())
+		asked = a.asking(ctx, "may I?", first, nil)
 		w.asked("may I?")
+		cut()
+		if got := <-asked; !errors.Is(got.err, context.Canceled) {
+			t.Fatalf("the call came back with %+v, want cut", got)
+		}
+		w.until(func() bool { return r.bridge.Parked() == 0 })
 		again := a.asking(t.Context(), "may I?", first, nil)
-		w.until(func() bool { return r.bridge.Parked() == 2 })
+		w.until(func() bool { return r.bridge.Parked() == 1 })
 		w.reply(sid, "you may")
-		a.want(<-cut, "replied", "you may")
 		a.want(<-again, "replied", "you may")
 		if n := w.messages(); n != 4 {
 			t.Errorf("%d messages, want two questions and two replies", n)
