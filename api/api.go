@@ -4,9 +4,10 @@
 //	POST /send/{username}     ask, and wait
 //	GET  /replies/{username}  wait
 //	POST /end/{username}      close the conversation
+//	POST /mcp                 the same, as tools for MCP clients
 //
 // Where a token names a person (see [OIDCAuth]), there is no username in the path.
-// All three answer in one shape, in which a wait that ran out is a status and not
+// All answer in one shape, in which a wait that ran out is a status and not
 // an error. Errors are problem documents (RFC 9457) with a code that does not
 // change and a detail that tells a model what to do. The package also serves what
 // describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
@@ -14,7 +15,9 @@
 //
 // Who may call is for [Auth] to say. Without a person in the credentials the
 // username is a capability: who knows it, and may call, reads the conversation. It
-// is turned into a customer at the door, and neither it nor any text is logged.
+// is turned into a customer at the door, and neither it nor any text is logged. An
+// MCP client has no username: the first answer issues a handle, which is sealed for
+// its caller.
 package api
 
 import (
@@ -67,6 +70,8 @@ type Config struct {
 	MaxParkedPerCaller int
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
+	// MCP is the door for MCP clients.
+	MCP MCP
 	// Contact is the operator's e-mail address, for the manifest and the legal page.
 	Contact string
 	// Version stands in the OpenAPI document. Empty means "dev".
@@ -88,7 +93,8 @@ type API struct {
 	asker Asker
 	log   *slog.Logger
 	pages []page
-	paths *strings.Replacer // makes paths with a username those that are served
+	door  door // of the plain operations
+	mcp   *mcpDoor
 
 	places places
 }
@@ -116,6 +122,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if cfg.BodyTimeout == 0 {
 		cfg.BodyTimeout = 10 * time.Second
 	}
+	cfg.MCP = cfg.MCP.withDefaults()
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
@@ -129,11 +136,12 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, paths: strings.NewReplacer()}
+	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, door: doorUsername}
 	if cfg.Auth.scheme().mode == ModeOIDC {
-		a.paths = strings.NewReplacer("/{username}", "")
+		a.door = doorPerson
 	}
-	return a, nil
+	a.mcp, err = a.newMCP()
+	return a, err
 }
 
 // Register serves everything of the package on e, becomes its HTTPErrorHandler,
@@ -167,6 +175,7 @@ func (a *API) Register(e *echo.Echo) {
 	operation(http.MethodPost, "/send", a.send)
 	operation(http.MethodGet, "/replies", a.replies)
 	operation(http.MethodPost, "/end", a.end)
+	a.registerMCP(e)
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}

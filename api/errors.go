@@ -19,6 +19,8 @@ var (
 	errBodySlow  = errors.New("the body did not arrive in time")
 	errTooLarge  = errors.New("the body is too large")
 	errMediaType = errors.New("the body is not JSON")
+
+	errUnknownConversation = errors.New("the handle was not issued to this caller, or it has expired")
 )
 
 const codeInternal = "internal"
@@ -63,10 +65,13 @@ var problems = []struct {
 		"{error}. Nothing was said to the agents. Wait that long, then repeat this call unchanged."},
 	{errTooManyWaiting, http.StatusTooManyRequests, "too_many_waiting", 5,
 		"Too many requests of this application are waiting for replies, and this one did nothing. Repeat this call unchanged after some seconds."},
+	{errUnknownConversation, http.StatusNotFound, "unknown_conversation", 0,
+		"This `conversation` is not known: it was not issued to you, was altered, or has expired. Do not guess another; call ask_agent without `conversation` to start a new one."},
+
 	{errBodySlow, http.StatusRequestTimeout, "body_timeout", 0,
 		"The request's body did not arrive in time. Call again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", 0,
-		fmt.Sprintf("The request's body is over %d bytes. Call again with a shorter `msg`.", maxRequest)},
+		fmt.Sprintf("The request's body is over %d bytes. Call again with a shorter text.", maxRequest)},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type", 0,
 		"The request's body is not JSON. Call again with Content-Type: application/json, in UTF-8, not compressed."},
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", 0,

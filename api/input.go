@@ -43,14 +43,11 @@ func (a *API) readSend(c echo.Context) (input, error) {
 	if in.text, err = readText("msg", text); err != nil {
 		return input{}, err
 	}
-	if in.after, err = parseAfter(after); err != nil {
+	if in.after, err = parseAfter("after", after); err != nil {
 		return input{}, err
 	}
-	if key != nil {
-		if !keyForm.MatchString(*key) {
-			return input{}, &inputError{"key", allowedKey}
-		}
-		in.key = *key
+	if in.key, err = checkKey(key); err != nil {
+		return input{}, err
 	}
 	if wait != nil && (*wait < 0 || *wait > maxWait) {
 		return input{}, &inputError{"wait", allowedWait}
@@ -69,7 +66,7 @@ func (a *API) readReplies(c echo.Context) (input, error) {
 		return input{}, err
 	}
 	if after, given := query["after"]; given {
-		if in.after, err = parseAfter(&after); err != nil {
+		if in.after, err = parseAfter("after", &after); err != nil {
 			return input{}, err
 		}
 	}
@@ -89,7 +86,7 @@ func (a *API) readEnd(c echo.Context) (input, error) {
 	if err != nil {
 		return input{}, err
 	}
-	in.after, err = parseAfter(after)
+	in.after, err = parseAfter("after", after)
 	return in, err
 }
 
@@ -157,13 +154,23 @@ func readText(field string, text *string) (string, error) {
 	return "", &inputError{field, allowedText}
 }
 
-func parseAfter(text *string) (bridge.Cursor, error) {
+func checkKey(key *string) (string, error) {
+	switch {
+	case key == nil:
+		return "", nil
+	case !keyForm.MatchString(*key):
+		return "", &inputError{"key", allowedKey}
+	}
+	return *key, nil
+}
+
+func parseAfter(field string, text *string) (bridge.Cursor, error) {
 	if text == nil {
 		return bridge.Cursor{}, nil
 	}
 	after, err := bridge.ParseCursor(*text)
 	if err != nil {
-		return after, &inputError{"after", strings.TrimPrefix(err.Error(), bridge.ErrInvalid.Error()+": ")}
+		return after, &inputError{field, strings.TrimPrefix(err.Error(), bridge.ErrInvalid.Error()+": ")}
 	}
 	return after, nil
 }

@@ -17,7 +17,10 @@ const (
 	maxText = 8_000
 
 	maxKey  = 128
-	maxWait = 300 // seconds; longer than any Wait, so that every client may ask for its own
+	maxMeta = 256 // characters of what an MCP client says of its user
+
+	maxCursor = 24  // characters: two numbers of nine digits, and a tag
+	maxWait   = 300 // seconds; longer than any Wait, so that every client may ask for its own
 
 	// GPT Actions send less than 100 000 characters ("GPT Actions: production
 	// notes"), and what they send is ASCII for the most part.

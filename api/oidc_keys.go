@@ -125,12 +125,12 @@ type paced struct {
 	pause time.Duration
 
 	mu    sync.Mutex
-	last  *exchange
+	last  *fetch
 	after time.Time // when the next request may be passed on
 }
 
-// exchange is a request that was passed on. What came of it is set when done is closed.
-type exchange struct {
+// fetch is a request that was passed on. What came of it is set when done is closed.
+type fetch struct {
 	done     chan struct{}
 	response http.Response
 	body     []byte
@@ -142,7 +142,7 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	e, now := p.last, time.Now()
 	mine := e == nil || !now.Before(p.after)
 	if mine {
-		e = &exchange{done: make(chan struct{})}
+		e = &fetch{done: make(chan struct{})}
 		p.last, p.after = e, now.Add(p.pause)
 	}
 	p.mu.Unlock()
@@ -162,7 +162,7 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &response, nil
 }
 
-func (e *exchange) run(next http.RoundTripper, r *http.Request) {
+func (e *fetch) run(next http.RoundTripper, r *http.Request) {
 	defer close(e.done)
 	response, err := next.RoundTrip(r)
 	if err != nil {

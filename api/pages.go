@@ -38,6 +38,9 @@ const (
 	openAPIPath = "/openapi.yaml"
 	logoPath    = "/logo.png"
 	legalPath   = "/legal"
+
+	// OpenAI's proof that a domain is ours, when an app is submitted.
+	challengePath = "/.well-known/openai-apps-challenge"
 )
 
 func makePages(cfg Config) ([]page, error) {
@@ -58,7 +61,7 @@ func makePages(cfg Config) ([]page, error) {
 		return nil, err
 	}
 	const yaml = "application/yaml" // RFC 9512
-	return []page{
+	pages := []page{
 		{path: "/", contentType: yaml, body: document},
 		{path: openAPIPath, contentType: yaml, body: document},
 		{path: manifestPath, contentType: echo.MIMEApplicationJSON, body: manifest},
@@ -66,7 +69,11 @@ func makePages(cfg Config) ([]page, error) {
 		{path: logoPath, contentType: "image/png", body: logo, header: map[string]string{headerResourcePolicy: "cross-origin"}},
 		{path: legalPath, contentType: echo.MIMETextHTMLCharsetUTF8, body: html.Bytes(),
 			header: map[string]string{echo.HeaderContentSecurityPolicy: stylePolicy(html.String())}},
-	}, nil
+	}
+	if cfg.MCP.Challenge != "" {
+		pages = append(pages, page{path: challengePath, contentType: echo.MIMETextPlain, body: []byte(cfg.MCP.Challenge)})
+	}
+	return pages, nil
 }
 
 // fillOpenAPI makes the document of this deployment. A value is put in as a JSON

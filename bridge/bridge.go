@@ -12,8 +12,9 @@ import (
 // Config holds the bridge's limits and timings. A zero field has the default
 // that stands beside it.
 type Config struct {
-	// Wait is the longest wait of one request; deadline looks of a conversation
-	// are at least LookEvery or Wait apart, whichever is shorter. 40 s.
+	// Wait is the longest wait of one request, the shortest such where callers have
+	// several; deadline looks of a conversation are at least LookEvery or Wait apart,
+	// whichever is shorter. 40 s.
 	Wait time.Duration
 	// SayLimit is what saying may take at least, whatever the request's deadline. 10 s.
 	SayLimit time.Duration

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -32,10 +31,7 @@ func CustomerOf(identity string) (Customer, bool) {
 
 // Keyring holds the keys derived from the identity secret, one for each
 // purpose. It is safe for concurrent use.
-type Keyring struct {
-	customers, hooks, nonces []byte
-	fingerprint              string
-}
+type Keyring struct{ customers, hooks, nonces, handles, repeats, fingerprint []byte }
 
 // MinSecret is the length of the shortest identity secret, in bytes.
 const MinSecret = 32
@@ -48,23 +44,23 @@ func NewKeyring(secret []byte) (*Keyring, error) {
 	if len(secret) < MinSecret {
 		return nil, errShortSecret
 	}
-	derive := func(label string) ([]byte, error) {
-		return hkdf.Key(sha256.New, secret, nil, "flexbridge "+label, sha256.Size)
+	k := &Keyring{}
+	for label, key := range map[string]*[]byte{
+		"customers": &k.customers, "hooks": &k.hooks, "nonces": &k.nonces, "handles": &k.handles, "repeats": &k.repeats,
+		"fingerprint": &k.fingerprint,
+	} {
+		var err error
+		if *key, err = hkdf.Key(sha256.New, secret, nil, "flexbridge "+label, sha256.Size); err != nil {
+			return nil, fmt.Errorf("deriving keys: %w", err)
+		}
 	}
-	customers, err1 := derive("customers")
-	hooks, err2 := derive("hooks")
-	nonces, err3 := derive("nonces")
-	fingerprint, err4 := derive("fingerprint")
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		return nil, fmt.Errorf("deriving keys: %w", err)
-	}
-	return &Keyring{customers: customers, hooks: hooks, nonces: nonces, fingerprint: hex.EncodeToString(fingerprint[:8])}, nil
+	return k, nil
 }
 
 // Fingerprint tells one identity secret from another, as 16 lower-case hex digits.
 // It is derived as a key of its own that is used for nothing else, so that it may
 // be stored and shown: neither the secret nor any other key follows from it.
-func (k *Keyring) Fingerprint() string { return k.fingerprint }
+func (k *Keyring) Fingerprint() string { return hex.EncodeToString(k.fingerprint[:8]) }
 
 // Customer names who is identified by parts within a domain, such as
 // "username". Every part is preceded by its length, so that no two lists of

@@ -27,6 +27,8 @@
 //	                              until then, which is a minute at most
 //	flexbridge:identity           string: the fingerprint of the identity secret; no lifetime,
 //	                              as there is one
+//	flexbridge:{<id>}:adopted     string: what the first of several equal calls was given; as
+//	                              long as Adopt says
 //	flexbridge:{…}:wake           pub/sub channel of a conversation or a customer
 //
 // The fields of a conversation: mark, top, own (as in bridge.Inbox), gap_at and

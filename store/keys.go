@@ -16,6 +16,7 @@ const (
 
 	budgetForm  = "flexbridge:{%s}" // redis_rate puts rate: before it
 	identityKey = "flexbridge:identity"
+	adoptedForm = "flexbridge:{%s}:adopted"
 )
 
 func conversationKey(conversation string) string { return fmt.Sprintf(keyForm, conversation) }
@@ -27,6 +28,8 @@ func openingKey(c bridge.Customer) string { return fmt.Sprintf(openForm, c) }
 func sayingKey(c bridge.Customer, id string) string { return fmt.Sprintf(saidForm, c, id) }
 
 func budgetKey(budget string) string { return fmt.Sprintf(budgetForm, budget) }
+
+func adoptedKey(id string) string { return fmt.Sprintf(adoptedForm, id) }
 
 // wakeChannel is where the changes of a conversation or of a customer are told.
 func wakeChannel(of string) string { return fmt.Sprintf(wakeForm, of) }

@@ -26,6 +26,7 @@ type Memory struct {
 	openings    shelf[*opening]
 	sayings     shelf[*saying]
 	budgets     shelf[*rate.Limiter]
+	adopted     shelf[string]
 	watched     map[string]watchers // by channel
 }
 
@@ -42,6 +43,7 @@ func (m *Memory) Lose() {
 	m.boxes, m.directories = shelf[*box]{}, shelf[*directory]{}
 	m.openings, m.sayings = shelf[*opening]{}, shelf[*saying]{}
 	m.budgets = shelf[*rate.Limiter]{}
+	m.adopted = shelf[string]{}
 	for _, ws := range m.watched {
 		ws.wake()
 	}

@@ -66,8 +66,11 @@ func TestRedisLifetimes(t *testing.T) {
 		_, _, err = r.Spend(ctx, "b", 20)
 		check(t, err)
 	}
+	_, err = r.Adopt(ctx, "id", "v", 3*time.Minute)
+	check(t, err)
 
 	want := map[string]time.Duration{
+		"flexbridge:{id}:adopted":                 3 * time.Minute,
 		"flexbridge:{CH1}":                        time.Hour,
 		"flexbridge:{CH2}":                        time.Hour,
 		"flexbridge:{" + string(ana) + "}":        time.Hour,

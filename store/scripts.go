@@ -24,6 +24,7 @@ var (
 	moveScript      = script("move")
 	saidScript      = script("said")
 	forgetScript    = script("forget")
+	adoptScript     = script("adopt")
 )
 
 func script(name string) *redis.Script {

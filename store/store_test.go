@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 
 func TestMemory(t *testing.T) {
 	storetest.Run(t, func(*testing.T) bridge.Mailbox { return store.NewMemory(store.Config{}) })
+	storetest.RunAdopter(t, store.NewMemory(store.Config{}))
 }
 
 func TestMemoryLimits(t *testing.T) {
@@ -31,6 +32,7 @@ func TestRedis(t *testing.T) {
 	s := storetest.StartRedis(t)
 	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL, store.Config{}) })
 	storetest.RunLimiter(t, func(t *testing.T) storetest.Limiter { return open(t, s.URL, store.Config{}) })
+	storetest.RunAdopter(t, open(t, s.URL, store.Config{}))
 }
 
 func TestRedisCluster(t *testing.T) {
@@ -46,6 +48,7 @@ func TestRedisCluster(t *testing.T) {
 	})
 	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL+","+s.Addr, store.Config{}) })
 	storetest.RunLimiter(t, func(t *testing.T) storetest.Limiter { return open(t, s.URL+","+s.Addr, store.Config{}) })
+	storetest.RunAdopter(t, open(t, s.URL+","+s.Addr, store.Config{}))
 }
 
 func TestRedisSocket(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -47,12 +48,16 @@ type Config struct {
 	OIDCAudience string `envconfig:"OIDC_AUDIENCE" desc:"with oidc: what tokens for this service have in aud; several with commas, of which one is enough"`
 
 	Wait                 time.Duration `envconfig:"WAIT" default:"40s" desc:"longest wait of one request (GPT Actions cut at 45s)"`
+	MCPWait              time.Duration `envconfig:"MCP_WAIT" default:"50s" desc:"longest wait of one call of an MCP tool (ChatGPT cuts at 60s)"`
 	MaxParked            int           `envconfig:"MAX_PARKED" default:"20000" desc:"requests that may wait in this process"`
 	MaxParkedPerCaller   int           `envconfig:"MAX_PARKED_PER_CALLER" default:"0" desc:"requests of one application that may wait in this process; 0: only MAX_PARKED holds"`
 	QuestionsPerCustomer int           `envconfig:"QUESTIONS_PER_CUSTOMER" default:"20" desc:"questions, and ends of conversations, of one customer in a minute; 0: unlimited"`
 	QuestionsPerCaller   int           `envconfig:"QUESTIONS_PER_CALLER" default:"600" desc:"the same of all customers of one application, or of everybody without authentication; 0: unlimited"`
 	LooksPerSecond       int           `envconfig:"LOOKS_PER_SECOND" default:"20" desc:"how often a second this process may ask Twilio for what webhooks did not bring"`
 	Retention            time.Duration `envconfig:"RETENTION" default:"168h" desc:"how long a conversation is remembered after its last change"`
+
+	MCPOrigins    string `envconfig:"MCP_ORIGINS" desc:"web origins whose pages may call /mcp, comma-separated, beside PUBLIC_URL's own, ChatGPT's and Claude's"`
+	AppsChallenge string `envconfig:"OPENAI_APPS_CHALLENGE" desc:"what OpenAI wants to read at /.well-known/openai-apps-challenge when an app is submitted"`
 
 	Contact   string     `envconfig:"CONTACT_EMAIL" desc:"of the operator, for the plugin manifest and the legal page"`
 	LogLevel  slog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
@@ -128,6 +133,9 @@ func (c Config) problems() (problems []error) {
 	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")
 	check(len(c.IdentitySecret) >= bridge.MinSecret, "IDENTITY_SECRET", fmt.Sprintf("must have %d bytes or more, such as from: openssl rand -hex 32", bridge.MinSecret))
 	check(c.Wait >= time.Second && c.Wait <= 5*time.Minute, "WAIT", "must be from 1s to 5m")
+	check(c.MCPWait >= time.Second && c.MCPWait <= 5*time.Minute, "MCP_WAIT", "must be from 1s to 5m")
+	check(!slices.ContainsFunc(c.origins(), func(s string) bool { return !origin(s) }), "MCP_ORIGINS", "must be origins such as https://chat.example.com, without a path, separated by commas")
+	check(challengeForm.MatchString(c.AppsChallenge), "OPENAI_APPS_CHALLENGE", "must be at most 512 printable ASCII characters without spaces")
 	check(c.MaxParked > 0, "MAX_PARKED", "must be more than 0")
 	check(budget(c.QuestionsPerCustomer), "QUESTIONS_PER_CUSTOMER", allowedBudget)
 	check(budget(c.QuestionsPerCaller), "QUESTIONS_PER_CALLER", allowedBudget)
@@ -144,6 +152,7 @@ func (c Config) problems() (problems []error) {
 var (
 	sidForm          = regexp.MustCompile(`^[A-Z]{2}[0-9a-f]{32}$`)
 	alphanumericForm = regexp.MustCompile(`^[a-zA-Z0-9]*$`)
+	challengeForm    = regexp.MustCompile(`^[!-~]{0,512}$`)
 )
 
 func sid(prefix, s string) bool { return sidForm.MatchString(s) && strings.HasPrefix(s, prefix) }
@@ -165,6 +174,24 @@ func displayName(s string) bool {
 func absoluteURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.Fragment == "" && u.User == nil
+}
+
+// origins are those of MCP_ORIGINS.
+func (c Config) origins() []string {
+	if c.MCPOrigins == "" {
+		return nil
+	}
+	list := strings.Split(c.MCPOrigins, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
+// origin is a web origin as browsers spell it (RFC 6454, section 6).
+func origin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && absoluteURL(s) && s == u.Scheme+"://"+u.Host
 }
 
 // logger writes to standard error: for people on a terminal, else for machines.

@@ -46,7 +46,7 @@ Speak as the agent yourself, or end the conversation; the next question opens a 
   curl -s '%[1]s/replies/a-customer-of-the-demo?wait=5'
   curl -s %[1]s/demo/agent -H 'Content-Type: application/json' -d '{"close":true}'
 
-Everything that happens is logged here. Ctrl-C ends the demo.
+MCP clients find it at %[1]s/mcp. Everything that happens is logged here. Ctrl-C ends the demo.
 
 `
 
@@ -92,7 +92,7 @@ func newDemo(ctx context.Context, addr string, silent bool, logger *slog.Logger)
 		WebhookVerify:  "enforce",
 		AuthMode:       string(api.ModeNone),
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
-		Wait:           40 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
+		Wait:           40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
 	}, logger)
 	if err != nil {
 		return nil, errors.Join(err, d.close())

@@ -78,8 +78,9 @@ func TestCompose(t *testing.T) {
 	}
 	var longest time.Duration
 	for _, v := range variables() {
-		if v.name == "WAIT" {
-			longest, _ = time.ParseDuration(v.fallback)
+		if v.name == "WAIT" || v.name == "MCP_WAIT" {
+			wait, _ := time.ParseDuration(v.fallback)
+			longest = max(longest, wait)
 		}
 	}
 	if grace, err := time.ParseDuration(bridge.StopGrace); err != nil || longest == 0 || grace <= longest+10*time.Second {

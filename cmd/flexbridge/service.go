@@ -56,6 +56,7 @@ type service struct {
 type mailbox interface {
 	bridge.Mailbox
 	api.Limiter
+	api.Adopter
 	io.Closer
 }
 
@@ -70,6 +71,8 @@ type timings struct {
 	desk   flex.Config
 	body   time.Duration // api.Config.BodyTimeout
 	server *http.Server
+
+	keepAlive time.Duration // of MCP calls
 }
 
 // newService wires a service that listens nowhere yet. ctx ends the wait for the
@@ -103,13 +106,19 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 		return nil, err
 	}
 	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server}
-	t.bridge.Wait, t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.Wait, c.MaxParked, c.LooksPerSecond, logger
+	t.bridge.Wait = min(c.Wait, c.MCPWait)
+	t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.MaxParked, c.LooksPerSecond, logger
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
 		Limiter: mail, QuestionsPerCustomer: c.QuestionsPerCustomer, QuestionsPerCaller: c.QuestionsPerCaller,
-		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body, Contact: c.Contact, Version: version(), Logger: logger,
+		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body,
+		MCP: api.MCP{
+			Wait: c.MCPWait, KeepAlive: t.keepAlive, HandleLife: c.Retention,
+			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
+		},
+		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -189,7 +198,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		s.draining.Store(true)
 		drain(bridge.ErrDraining)
 		// Saying has until its request's deadline, and ten seconds at least.
-		grace, cancel := context.WithTimeout(context.Background(), s.config.Wait+10*time.Second)
+		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()
 		err = server.Shutdown(grace)
 		<-failed

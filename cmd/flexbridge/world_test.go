@@ -143,7 +143,7 @@ func testConfig(publicURL string) Config {
 		ListenAddr: "127.0.0.1:0", PublicURL: publicURL,
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
-		Wait: 40 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour, LogFormat: "text",
+		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour, LogFormat: "text",
 	}
 }
 
