@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -32,7 +33,10 @@ func CustomerOf(identity string) (Customer, bool) {
 
 // Keyring holds the keys derived from the identity secret, one for each
 // purpose. It is safe for concurrent use.
-type Keyring struct{ customers, hooks, nonces []byte }
+type Keyring struct {
+	customers, hooks, nonces []byte
+	files                    cipher.AEAD
+}
 
 // MinSecret is the length of the shortest identity secret, in bytes.
 const MinSecret = 32
@@ -51,10 +55,15 @@ func NewKeyring(secret []byte) (*Keyring, error) {
 	customers, err1 := derive("customers")
 	hooks, err2 := derive("hooks")
 	nonces, err3 := derive("nonces")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	files, err4 := derive("files")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, fmt.Errorf("deriving keys: %w", err)
 	}
-	return &Keyring{customers: customers, hooks: hooks, nonces: nonces}, nil
+	sealer, err := newSealer(files)
+	if err != nil {
+		return nil, fmt.Errorf("making the files' cipher: %w", err)
+	}
+	return &Keyring{customers: customers, hooks: hooks, nonces: nonces, files: sealer}, nil
 }
 
 // Customer names who is identified by parts within a domain, such as
