@@ -30,12 +30,14 @@ type media struct {
 	Name string `json:"name,omitempty"`
 	Type string `json:"type,omitempty"`
 	Size int64  `json:"size"` // bytes; 0 when it is not known
+	URL  string `json:"url,omitempty"`
 }
 
-func newAnswer(a bridge.Answer) answer {
+// newAnswer shapes an answer; link makes the URL of a file, or none.
+func newAnswer(a bridge.Answer, link func(bridge.Media) string) answer {
 	messages := make([]message, 0, len(a.Messages))
 	for _, m := range a.Messages {
-		messages = append(messages, newMessage(m))
+		messages = append(messages, newMessage(m, link))
 	}
 	return answer{
 		Status:   a.Status,
@@ -46,10 +48,10 @@ func newAnswer(a bridge.Answer) answer {
 	}
 }
 
-func newMessage(m bridge.Message) message {
+func newMessage(m bridge.Message, link func(bridge.Media) string) message {
 	var files []media
 	for _, f := range m.Media {
-		files = append(files, media{Name: f.Name, Type: f.Type, Size: f.Size})
+		files = append(files, media{Name: f.Name, Type: f.Type, Size: f.Size, URL: link(f)})
 	}
 	return message{
 		ID:     m.SID,

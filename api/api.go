@@ -4,8 +4,9 @@
 //	POST /send/{username}     ask, and wait
 //	GET  /replies/{username}  wait
 //	POST /end/{username}      close the conversation
+//	GET  /media/{token}       a file that came with a reply
 //
-// All three answer in one shape, in which a wait that ran out is a status and not
+// The first three answer in one shape, in which a wait that ran out is a status and not
 // an error. Errors are problem documents (RFC 9457) with a code that does not
 // change and a detail that tells a model what to do. The package also serves what
 // describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
@@ -53,6 +54,10 @@ type Config struct {
 	Keys *bridge.Keyring
 	// Auth tells who calls. Required, so that letting anybody in is a decision.
 	Auth Auth
+	// Files is where the files of messages lie, and LinkLife how long a link to one
+	// works. Without either answers have no links.
+	Files    Files
+	LinkLife time.Duration
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
 	// Contact is the operator's e-mail address, for the manifest and the legal page.
@@ -75,6 +80,8 @@ type API struct {
 	asker Asker
 	log   *slog.Logger
 	pages []page
+
+	downloads downloads
 }
 
 // New returns an API that passes questions to asker. It refuses a PublicURL that
@@ -110,7 +117,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	return &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages}, nil
+	return &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, downloads: newDownloads()}, nil
 }
 
 // Register serves everything of the package on e, becomes its HTTPErrorHandler,
@@ -137,6 +144,9 @@ func (a *API) Register(e *echo.Echo) {
 	route([]string{http.MethodPost}, "/send/:username", a.send, a.identify)
 	route([]string{http.MethodGet}, "/replies/:username", a.replies, a.identify)
 	route([]string{http.MethodPost}, "/end/:username", a.end, a.identify)
+	if a.links() {
+		route([]string{http.MethodGet, http.MethodHead}, mediaPath+":token", a.file)
+	}
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}

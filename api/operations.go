@@ -86,7 +86,7 @@ func (a *API) reply(c echo.Context, answer bridge.Answer, err error) error {
 	if callerLeft(c.Request().Context()) {
 		return c.Request().Context().Err()
 	}
-	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, newAnswer(answer)); err != nil {
+	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, newAnswer(answer, a.link)); err != nil {
 		c.Set(outcomeKey, outcomeLeft)
 		return err
 	}

@@ -90,6 +90,7 @@ func newDemo(addr string, silent bool, logger *slog.Logger) (*demonstration, err
 		WebhookScope:   "conversation",
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
 		Wait:           40 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
+		MediaLinks: time.Hour,
 	}, logger)
 	if err != nil {
 		return nil, errors.Join(err, d.close())

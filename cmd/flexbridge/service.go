@@ -98,6 +98,7 @@ func newService(c Config, logger *slog.Logger, tune ...func(*timings)) (*service
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: api.NoAuth(), Ready: s.ready,
+		Files: desk, LinkLife: c.MediaLinks,
 		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {
