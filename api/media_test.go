@@ -402,6 +402,32 @@ func closedSoon(t *testing.T, s *shelf) {
 	}
 }
 
+// The server's limits for requests that do not last hold no file up.
+func TestFileOutlastsTheServersLimits(t *testing.T) {
+	s := &shelf{file: bridge.Media{Type: "image/png", Size: 100_000}, content: func(ctx context.Context) io.Reader {
+		all := madeUp(100_000)
+		wait := readerFunc(func([]byte) (int, error) {
+			select {
+			case <-time.After(500 * time.Millisecond):
+				return 0, io.EOF
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		})
+		return io.MultiReader(io.LimitReader(all, 50_000), wait, all)
+	}}
+	cfg := mediaConfig(t, s)
+	server := httptest.NewUnstartedServer(newServer(t, cfg, &desk{}))
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Start()
+	defer server.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	res := get(t, t.Context(), server.URL+"/media/"+linkToken(t, cfg, time.Now().Add(time.Minute)))
+	if body, err := io.ReadAll(res.Body); err != nil || len(body) != 100_000 {
+		t.Errorf("GET = %d bytes, %v, want all", len(body), err)
+	}
+}
+
 // Who leaves costs the desk nothing more, even while the desk sends nothing.
 func TestReaderLeaves(t *testing.T) {
 	s := &shelf{file: bridge.Media{Type: "image/png", Size: 100_000}, content: stuck(50_000), closed: make(chan struct{}, 1)}

@@ -92,7 +92,6 @@ func TestFileErrors(t *testing.T) {
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			sid := w.sent(t, flexsim.Media{Type: "image/png", Size: 100}).SID
 			if row.op == flexsim.UnknownOp {

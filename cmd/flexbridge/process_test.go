@@ -89,7 +89,7 @@ func environ(c Config) map[string]string {
 		"TWILIO_ACCOUNT_SID": c.AccountSID, "TWILIO_AUTH_TOKEN": string(c.AuthToken),
 		"TWILIO_FLOW_SID": c.FlowSID, "TWILIO_API_URL": c.APIURL,
 		"IDENTITY_SECRET": string(c.IdentitySecret), "AUTH_MODE": "none",
-		"WAIT": c.Wait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
+		"MEDIA_LINKS": c.MediaLinks.String(), "WAIT": c.Wait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
 		"LOOKS_PER_SECOND": fmt.Sprint(c.LooksPerSecond), "LOG_FORMAT": c.LogFormat,
 	}
 }
