@@ -54,8 +54,7 @@ func (l downloads) begin(c echo.Context) *download {
 		left()
 		cancel()
 	}
-	// A ResponseWriter without deadlines has no limits to lift.
-	_ = d.server.SetReadDeadline(time.Time{})
+	// A ResponseWriter without deadlines has no limit to move.
 	_ = d.server.SetWriteDeadline(time.Now().Add(l.open + l.stall))
 	return d
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -402,28 +403,36 @@ func closedSoon(t *testing.T, s *shelf) {
 	}
 }
 
-// The server's limits for requests that do not last hold no file up.
-func TestFileOutlastsTheServersLimits(t *testing.T) {
-	s := &shelf{file: bridge.Media{Type: "image/png", Size: 100_000}, content: func(ctx context.Context) io.Reader {
-		all := madeUp(100_000)
-		wait := readerFunc(func([]byte) (int, error) {
+// A file may take as long as it goes on: longer than it may take to begin, than
+// each piece may take, and than the server's limits for requests that do not last.
+func TestFileTakesItsTime(t *testing.T) {
+	const pieces, each = 20, 5_000
+	s := &shelf{file: bridge.Media{Type: "image/png", Size: pieces * each}, content: func(ctx context.Context) io.Reader {
+		all := madeUp(pieces * each)
+		return readerFunc(func(p []byte) (int, error) {
 			select {
-			case <-time.After(500 * time.Millisecond):
-				return 0, io.EOF
+			case <-time.After(100 * time.Millisecond):
+				return all.Read(p[:each])
 			case <-ctx.Done():
 				return 0, ctx.Err()
 			}
 		})
-		return io.MultiReader(io.LimitReader(all, 50_000), wait, all)
 	}}
 	cfg := mediaConfig(t, s)
-	server := httptest.NewUnstartedServer(newServer(t, cfg, &desk{}))
+	a, err := api.New(cfg, &desk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.SetPatience(time.Second, 500*time.Millisecond, time.Minute, 1)
+	e := echo.New()
+	a.Register(e)
+	server := httptest.NewUnstartedServer(e)
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	server.Start()
 	defer server.Close()
 	defer http.DefaultClient.CloseIdleConnections()
 	res := get(t, t.Context(), server.URL+"/media/"+linkToken(t, cfg, time.Now().Add(time.Minute)))
-	if body, err := io.ReadAll(res.Body); err != nil || len(body) != 100_000 {
+	if body, err := io.ReadAll(res.Body); err != nil || len(body) != pieces*each {
 		t.Errorf("GET = %d bytes, %v, want all", len(body), err)
 	}
 }
@@ -456,7 +465,7 @@ func TestFileOutlastsDraining(t *testing.T) {
 		wait := readerFunc(func([]byte) (int, error) {
 			select {
 			case <-rest:
-				return 0, io.EOF
+				return 0, cmp.Or(ctx.Err(), io.EOF)
 			case <-ctx.Done():
 				return 0, ctx.Err()
 			}
