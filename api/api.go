@@ -6,11 +6,11 @@
 //	POST /end/{username}      close the conversation
 //	GET  /media/{token}       a file that came with a reply
 //
-// The first three answer in one shape, in which a wait that ran out is a status and not
-// an error. Errors are problem documents (RFC 9457) with a code that does not
-// change and a detail that tells a model what to do. The package also serves what
-// describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
-// an orchestrator asks (/livez, /readyz).
+// The first three answer in one shape, in which a wait that ran out is a status
+// and not an error. Errors are problem documents (RFC 9457) with a code that does
+// not change and a detail that tells a model what to do. The package also serves
+// what describes the service (OpenAPI, the plugin manifest, logo, legal page) and
+// what an orchestrator asks (/livez, /readyz).
 //
 // The username is a capability: who knows it reads the conversation. It is turned
 // into a customer at the door, and neither it nor any text is logged.
