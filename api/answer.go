@@ -31,28 +31,31 @@ type media struct {
 	Name string `json:"name,omitempty" jsonschema:"the file's name"`
 	Type string `json:"type,omitempty" jsonschema:"its media type"`
 	Size int64  `json:"size" jsonschema:"bytes; 0 when it is not known"`
+	URL  string `json:"url,omitempty" jsonschema:"where it can be fetched for a while"`
 }
 
-func newAnswer(a bridge.Answer, d door) answer {
-	next, _ := situation(a)
-	messages := make([]message, 0, len(a.Messages))
-	for _, m := range a.Messages {
-		messages = append(messages, newMessage(m))
+func (a *API) newAnswer(from bridge.Answer, d door) answer {
+	next, _ := situation(from)
+	messages := make([]message, 0, len(from.Messages))
+	for _, m := range from.Messages {
+		messages = append(messages, a.newMessage(m))
 	}
 	return answer{
-		Status:   a.Status,
+		Status:   from.Status,
 		Messages: messages,
-		Cursor:   a.Cursor.String(),
-		Agent:    cmp.Or(a.Agent, bridge.AgentWaiting),
-		Next:     d.fill(next, a.Cursor),
+		Cursor:   from.Cursor.String(),
+		Agent:    cmp.Or(from.Agent, bridge.AgentWaiting),
+		Next:     d.fill(next, from.Cursor),
 	}
 }
 
 // newMessage is where an agent's words become what a model reads.
-func newMessage(m bridge.Message) message {
+func (a *API) newMessage(m bridge.Message) message {
 	var files []media
 	for _, f := range m.Media {
-		files = append(files, media{Name: plainLabel(f.Name, maxFileName), Type: plainLabel(f.Type, maxFileType), Size: f.Size})
+		files = append(files, media{
+			Name: plainLabel(f.Name, maxFileName), Type: plainLabel(f.Type, maxFileType), Size: f.Size, URL: a.link(f),
+		})
 	}
 	return message{
 		ID:     m.SID,

@@ -5,10 +5,11 @@
 //	GET  /replies/{username}  wait
 //	POST /end/{username}      close the conversation
 //	POST /mcp                 the same, as tools for MCP clients
+//	GET  /media/{token}       a file that came with a reply
 //
 // Where a token names a person (see [OIDCAuth]), there is no username in the path.
-// All answer in one shape, in which a wait that ran out is a status and not
-// an error. Errors are problem documents (RFC 9457) with a code that does not
+// All but the last answer in one shape, in which a wait that ran out is a status and
+// not an error. Errors are problem documents (RFC 9457) with a code that does not
 // change and a detail that tells a model what to do. The package also serves what
 // describes the service (OpenAPI, the plugin manifest, logo, legal page) and what
 // an orchestrator asks (/livez, /readyz).
@@ -68,6 +69,10 @@ type Config struct {
 	// MaxParkedPerCaller is how many requests of one application may be here at
 	// once. 0 means unlimited, and so does it where nobody has to say who calls.
 	MaxParkedPerCaller int
+	// Files is where the files of messages lie, and LinkLife how long a link to one
+	// works. Without either answers have no links.
+	Files    Files
+	LinkLife time.Duration
 	// Ready tells why no request should be sent here now; nil means always ready.
 	Ready func(context.Context) error
 	// MCP is the door for MCP clients.
@@ -96,7 +101,8 @@ type API struct {
 	door  door // of the plain operations
 	mcp   *mcpDoor
 
-	places places
+	places    places
+	downloads downloads
 }
 
 // New returns an API that passes questions to asker. It refuses a PublicURL that
@@ -136,7 +142,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, door: doorUsername}
+	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, door: doorUsername, downloads: newDownloads()}
 	if cfg.Auth.scheme().mode == ModeOIDC {
 		a.door = doorPerson
 	}
@@ -176,6 +182,9 @@ func (a *API) Register(e *echo.Echo) {
 	operation(http.MethodGet, "/replies", a.replies)
 	operation(http.MethodPost, "/end", a.end)
 	a.registerMCP(e)
+	if a.links() {
+		route([]string{http.MethodGet, http.MethodHead}, mediaPath+":token", a.file)
+	}
 	for _, p := range a.pages {
 		route([]string{http.MethodGet, http.MethodHead}, p.path, p.serve)
 	}

@@ -68,6 +68,15 @@ var problems = []struct {
 	{errUnknownConversation, http.StatusNotFound, "unknown_conversation", 0,
 		"This `conversation` is not known: it was not issued to you, was altered, or has expired. Do not guess another; call ask_agent without `conversation` to start a new one."},
 
+	{errLink, http.StatusNotFound, "link_invalid", 0,
+		"This is no link to a file, or not the whole of it. Use the `url` of an answer, unchanged."},
+	{errLinkExpired, http.StatusGone, "link_expired", 0,
+		"The link has expired, the file has not. Call GET /replies/{username} with a cursor from before the file's message: its answer has a fresh `url`."},
+	{errFileGone, http.StatusNotFound, "media_gone", 0,
+		"The file is not at the agents' desk any more. Ask the agent to send it again."},
+	{errFileRefused, http.StatusForbidden, "media_refused", 0,
+		"The file is too large, or of a type that is not passed on. Its name, type and size are all that can be told of it."},
+
 	{errBodySlow, http.StatusRequestTimeout, "body_timeout", 0,
 		"The request's body did not arrive in time. Call again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", 0,

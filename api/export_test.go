@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -53,3 +54,11 @@ type AuthOf struct {
 }
 
 func (of AuthOf) scheme() scheme { return scheme{mode: of.Mode} }
+
+const MaxFile = maxFile
+
+// SetPatience sets how long a file may take to begin, from piece to piece and in
+// all, and how many may be under way.
+func (a *API) SetPatience(open, stall, whole time.Duration, places int) {
+	a.downloads = downloads{places: make(chan struct{}, places), open: open, stall: stall, whole: whole}
+}

@@ -43,7 +43,7 @@ func (a *API) handle(t tool) mcp.ToolHandler {
 		}
 		c.note(string(answer.Status))
 		c.stream.answering(answer.Written)
-		return c.succeeded(answer), nil
+		return a.succeeded(c, answer), nil
 	}
 }
 

@@ -107,7 +107,7 @@ func (a *API) reply(c echo.Context, answer bridge.Answer, err error) error {
 	if callerLeft(c.Request().Context()) {
 		return c.Request().Context().Err()
 	}
-	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, newAnswer(answer, a.door)); err != nil {
+	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.newAnswer(answer, a.door)); err != nil {
 		c.Set(outcomeKey, outcomeLeft)
 		return err
 	}

@@ -36,6 +36,9 @@ type Answer struct {
 // 100 000 for the whole body. The first message is always whole.
 const MaxText = 60_000
 
+// mediaText is what a file counts for in that: its name, type and link.
+const mediaText = 500
+
 // Written is to be called once the answer was written to its caller without an
 // error. Only then is it remembered as told.
 func (a Answer) Written() {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -31,7 +32,11 @@ func CustomerOf(identity string) (Customer, bool) {
 
 // Keyring holds the keys derived from the identity secret, one for each
 // purpose. It is safe for concurrent use.
-type Keyring struct{ customers, hooks, nonces, handles, repeats, fingerprint []byte }
+type Keyring struct {
+	customers, hooks, nonces, handles, repeats, fingerprint []byte
+
+	files cipher.AEAD
+}
 
 // MinSecret is the length of the shortest identity secret, in bytes.
 const MinSecret = 32
@@ -45,14 +50,19 @@ func NewKeyring(secret []byte) (*Keyring, error) {
 		return nil, errShortSecret
 	}
 	k := &Keyring{}
+	var files []byte
 	for label, key := range map[string]*[]byte{
 		"customers": &k.customers, "hooks": &k.hooks, "nonces": &k.nonces, "handles": &k.handles, "repeats": &k.repeats,
-		"fingerprint": &k.fingerprint,
+		"fingerprint": &k.fingerprint, "files": &files,
 	} {
 		var err error
 		if *key, err = hkdf.Key(sha256.New, secret, nil, "flexbridge "+label, sha256.Size); err != nil {
 			return nil, fmt.Errorf("deriving keys: %w", err)
 		}
+	}
+	var err error
+	if k.files, err = newSealer(files); err != nil {
+		return nil, fmt.Errorf("making the files' cipher: %w", err)
 	}
 	return k, nil
 }

@@ -160,7 +160,8 @@ func (r *reading) full() bool { return r.fitting() < len(r.replies) }
 func (r *reading) fitting() int {
 	size := 0
 	for i, m := range r.replies {
-		if size += utf8.RuneCountInString(m.Text); size > MaxText && i > 0 {
+		size += utf8.RuneCountInString(m.Text) + mediaText*len(m.Media)
+		if size > MaxText && i > 0 {
 			return i
 		}
 	}

@@ -171,6 +171,26 @@ func TestAnswerHoldsSoMuch(t *testing.T) {
 	})
 }
 
+// Descriptions of files fill an answer, too.
+func TestAnswerHoldsSoManyFiles(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		got := <-w.ask(ann, "a?", asking{wait: time.Second})
+		sid := sidOf(ann, 0)
+		const each = 50 // files of a message
+		for range 3 {
+			m := w.desk.agentSays(sid, "")
+			m.Media = make([]bridge.Media, each)
+			w.deliver(sid, m)
+		}
+		for i, n := range []int{2, 1} {
+			got = <-w.await(ann, got.Cursor, 0)
+			if got.err != nil || len(got.Messages) != n || got.More != (i == 0) {
+				t.Fatalf("answer %d has %d messages, more %v (%v), want %d", i, len(got.Messages), got.More, got.err, n)
+			}
+		}
+	})
+}
+
 func TestParking(t *testing.T) {
 	runWith(t, bridge.Config{MaxParked: 5}, func(t *testing.T, w *world) {
 		oldest := w.ask(ann, "0?", asking{})

@@ -93,7 +93,11 @@ func (d *Desk) target(u *url.URL) (*url.URL, error) {
 	if service := d.config.ServiceSID; service != "" && !strings.HasPrefix(path, "/v1/Services/") {
 		path = "/v1/Services/" + url.PathEscape(service) + strings.TrimPrefix(path, "/v1")
 	}
-	target, err := url.Parse(strings.TrimSuffix(d.base.String(), "/") + path)
+	base := d.base.String()
+	if u.Host == mediaHost && d.config.APIURL == "" {
+		base = "https://" + mediaHost
+	}
+	target, err := url.Parse(strings.TrimSuffix(base, "/") + path)
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +184,9 @@ func patience(ctx context.Context) time.Duration {
 	return max(1, min(maxThrottled, time.Until(deadline))) // 0 would be no limit
 }
 
-// next fetches the page of a list at the URL that the page before gave. Asking
-// twilio-go for a page by its token would damage a token with a dot and a digit.
+// next fetches what is at a URL, such as the one that a page of a list gave for
+// the next. Asking twilio-go for a page by its token would damage a token with a
+// dot and a digit.
 func next[Page any](t *trip, nextURL string) (*Page, error) {
 	res, err := t.api.RequestHandler().Get(nextURL, nil, nil, "")
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -42,8 +43,8 @@ type Config struct {
 	ServiceSID string
 
 	// APIURL takes Twilio's place in every call, with path and query unchanged;
-	// empty is https://conversations.twilio.com. TWILIO_EDGE and TWILIO_REGION of
-	// the environment have no effect.
+	// empty is https://conversations.twilio.com, for files https://mcs.us1.twilio.com.
+	// TWILIO_EDGE and TWILIO_REGION of the environment have no effect.
 	APIURL string
 
 	// WebhookURL is the public URL of our webhook, without a query. Required
@@ -90,6 +91,8 @@ type Desk struct {
 	base        *url.URL
 	transport   *http.Transport
 	log         *slog.Logger
+
+	defaultService atomic.Pointer[string] // the account's, once it was asked for
 }
 
 var _ bridge.Desk = (*Desk)(nil)

@@ -59,6 +59,8 @@ type Config struct {
 	MCPOrigins    string `envconfig:"MCP_ORIGINS" desc:"web origins whose pages may call /mcp, comma-separated, beside PUBLIC_URL's own, ChatGPT's and Claude's"`
 	AppsChallenge string `envconfig:"OPENAI_APPS_CHALLENGE" desc:"what OpenAI wants to read at /.well-known/openai-apps-challenge when an app is submitted"`
 
+	MediaLinks time.Duration `envconfig:"MEDIA_LINKS" default:"1h" desc:"how long a link to a file that an agent sent works; 0: no links"`
+
 	Contact   string     `envconfig:"CONTACT_EMAIL" desc:"of the operator, for the plugin manifest and the legal page"`
 	LogLevel  slog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string     `envconfig:"LOG_FORMAT" default:"auto" desc:"json, text, or auto: text on a terminal"`
@@ -142,6 +144,7 @@ func (c Config) problems() (problems []error) {
 	check(c.MaxParkedPerCaller >= 0, "MAX_PARKED_PER_CALLER", "must be 0 or more")
 	check(c.LooksPerSecond > 0, "LOOKS_PER_SECOND", "must be more than 0")
 	check(c.Retention >= time.Hour, "RETENTION", "must be 1h or more")
+	check(c.MediaLinks == 0 || c.MediaLinks >= time.Minute && c.MediaLinks <= 7*24*time.Hour, "MEDIA_LINKS", "must be from 1m to 168h, or 0")
 	check(c.LogFormat == "auto" || c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT", "must be auto, json or text")
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		check(false, "LISTEN_ADDR", "must be host:port or :port")

@@ -66,7 +66,8 @@ func TestDefaults(t *testing.T) {
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		QuestionsPerCustomer: 20, QuestionsPerCaller: 600,
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
-		LogLevel: slog.LevelInfo, LogFormat: "auto",
+		MediaLinks: time.Hour,
+		LogLevel:   slog.LevelInfo, LogFormat: "auto",
 	}
 	if got != want {
 		t.Errorf("loadConfig = %+v, want %+v", got, want)
@@ -185,6 +186,10 @@ func TestBadValues(t *testing.T) {
 		{name: "LOOKS_PER_SECOND", value: "hunter2"},
 		{name: "RETENTION", value: "59m"},
 		{name: "RETENTION", value: "hunter2"},
+		{name: "MEDIA_LINKS", value: "-1h"},
+		{name: "MEDIA_LINKS", value: "59s"},
+		{name: "MEDIA_LINKS", value: "169h"},
+		{name: "MEDIA_LINKS", value: "hunter2"},
 		{name: "LOG_LEVEL", value: "hunter2"},
 		{name: "LOG_FORMAT", value: "hunter2"},
 		{name: "LISTEN_ADDR", value: "hunter2"},

@@ -93,6 +93,7 @@ func newDemo(ctx context.Context, addr string, silent bool, logger *slog.Logger)
 		AuthMode:       string(api.ModeNone),
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
 		Wait:           40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
+		MediaLinks: time.Hour,
 	}, logger)
 	if err != nil {
 		return nil, errors.Join(err, d.close())

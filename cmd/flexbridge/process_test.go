@@ -89,7 +89,8 @@ func environ(c Config) map[string]string {
 		"TWILIO_ACCOUNT_SID": c.AccountSID, "TWILIO_AUTH_TOKEN": string(c.AuthToken),
 		"TWILIO_FLOW_SID": c.FlowSID, "TWILIO_API_URL": c.APIURL,
 		"IDENTITY_SECRET": string(c.IdentitySecret), "AUTH_MODE": "none",
-		"WAIT": c.Wait.String(), "MCP_WAIT": c.MCPWait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
+		"MEDIA_LINKS": c.MediaLinks.String(),
+		"WAIT":        c.Wait.String(), "MCP_WAIT": c.MCPWait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
 		"LOOKS_PER_SECOND": fmt.Sprint(c.LooksPerSecond), "LOG_FORMAT": c.LogFormat,
 		"QUESTIONS_PER_CUSTOMER": fmt.Sprint(c.QuestionsPerCustomer), "QUESTIONS_PER_CALLER": fmt.Sprint(c.QuestionsPerCaller),
 	}

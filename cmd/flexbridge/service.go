@@ -118,6 +118,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 			Wait: c.MCPWait, KeepAlive: t.keepAlive, HandleLife: c.Retention,
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
 		},
+		Files: desk, LinkLife: c.MediaLinks,
 		Contact: c.Contact, Version: version(), Logger: logger,
 	}, s.bridge)
 	if err != nil {

@@ -143,7 +143,8 @@ func testConfig(publicURL string) Config {
 		ListenAddr: "127.0.0.1:0", PublicURL: publicURL,
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
-		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour, LogFormat: "text",
+		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour,
+		MediaLinks: time.Hour, LogFormat: "text",
 	}
 }
 
@@ -156,13 +157,19 @@ func testLogger(t *testing.T) *slog.Logger {
 type answer struct {
 	HTTP     int `json:"-"`
 	Status   any
-	Messages []struct{ ID, Kind, Author, Text string }
-	Cursor   string
-	Agent    string
-	Next     string
-	Code     string
-	Detail   string
-	Field    string
+	Messages []struct {
+		ID, Kind, Author, Text string
+		Media                  []struct {
+			Name, Type, URL string
+			Size            int64
+		}
+	}
+	Cursor string
+	Agent  string
+	Next   string
+	Code   string
+	Detail string
+	Field  string
 
 	RetryAfter string      `json:"-"`
 	Header     http.Header `json:"-"`

@@ -42,6 +42,10 @@ func (s *Sim) say(c *Conversation, m Message, by actor) (Message, *problem) {
 	}
 	m.SID, m.Conversation, m.Index = s.sid("IM"), c.SID, c.next
 	m.Attributes, m.Created = attributes, now()
+	m.Media = slices.Clone(m.Media)
+	for i := range m.Media {
+		m.Media[i].SID = s.sid("ME")
+	}
 	if i := c.participant(m.Author); i >= 0 {
 		m.Participant = c.Participants[i].SID
 	}

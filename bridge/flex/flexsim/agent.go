@@ -52,7 +52,13 @@ func (a *Agent) Say(conversation, text string) (Message, error) {
 
 // SendMedia sends a file of size bytes, without text.
 func (a *Agent) SendMedia(conversation, name, contentType string, size int64) (Message, error) {
-	return a.say(conversation, Message{Media: []Media{{Name: name, Type: contentType, Size: size}}})
+	return a.Send(conversation, "", Media{Name: name, Type: contentType, Size: size})
+}
+
+// Send says the text, which may be empty, and sends files along. Their SIDs are
+// made, as is what is in them, see [Content].
+func (a *Agent) Send(conversation, text string, files ...Media) (Message, error) {
+	return a.say(conversation, Message{Text: text, Media: files})
 }
 
 func (a *Agent) say(conversation string, m Message) (said Message, err error) {
@@ -61,9 +67,6 @@ func (a *Agent) say(conversation string, m Message) (said Message, err error) {
 	}
 	err = a.in(conversation, func(c *Conversation) (p *problem) {
 		m.Author = a.identity
-		for i := range m.Media {
-			m.Media[i].SID = a.sim.sid("ME")
-		}
 		said, p = a.sim.say(c, m, actor{source: "SDK", identity: a.identity})
 		return p
 	})

@@ -10,6 +10,7 @@
 // twilio.com/docs:
 //
 //   - conversations/api: the resources, their limits and their errors (with api/errors/<code>);
+//   - conversations/api/media-resource: the files of messages;
 //   - conversations/conversations-webhooks: which webhooks are sent, and what is in them;
 //   - usage/webhooks/webhooks-security: how they are signed;
 //   - flex/developer/conversations: how a conversation reaches an agent.

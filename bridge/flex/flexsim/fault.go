@@ -11,7 +11,8 @@ import (
 // Fault is what goes wrong with a REST call. The zero value is nothing.
 type Fault struct {
 	// Late makes all of the following happen after the call took effect. Without
-	// it the call has no effect, unless it is only slow.
+	// it the call has no effect, unless it is only slow. To a file it happens when
+	// half of it is sent, and Status has no effect any more.
 	Late bool
 
 	// Hold makes the call wait until the channel is closed; then Delay passes.

@@ -77,6 +77,10 @@ func (s *Sim) routes() *http.ServeMux {
 			mux.HandleFunc(method+" "+prefix+path, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
 		}
 	}
+	for _, rt := range mediaRoutes {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
+	}
+	mux.HandleFunc("GET /content/{sid}", s.serveContent)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, route{serve: func(*Sim, *request) (any, *problem) { return nil, problemNotFound }})
 	})

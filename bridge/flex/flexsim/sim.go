@@ -67,6 +67,7 @@ type Sim struct {
 	tasks         []Task
 	serial        int           // of the SID made last
 	busy          int           // goroutines under way
+	sending       int           // files
 	changed       chan struct{} // closed, and replaced, with every change
 	calls         []*Call
 	deliveries    []Delivery
