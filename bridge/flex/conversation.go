@@ -20,6 +20,7 @@ const (
 	friendlyName = "Assistant question"
 	// participantPage is the longest page of ParticipantConversations.
 	participantPage = 50
+	active          = "active"
 	closed          = "closed"
 	// enabled makes an action of ours fire webhooks; without the header it fires
 	// none ("Conversations Webhooks",
