@@ -138,6 +138,7 @@ func (w *world) settled(conversations int, callers ...*caller) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
+	w.until(func() bool { return w.twilio.Coming() == 0 })
 	for _, c := range callers {
 		if err := c.follow(ctx); err != nil {
 			w.t.Errorf("reading on: %v", err)

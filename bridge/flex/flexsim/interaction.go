@@ -42,6 +42,13 @@ func (s *Sim) LoseInteractions(n int) {
 	s.lost += n
 }
 
+// Coming is how many interactions have been accepted whose task is under way.
+func (s *Sim) Coming() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.coming
+}
+
 // createInteraction accepts an interaction; its task comes later, if it does. Two
 // of one conversation are two tasks.
 func (s *Sim) createInteraction(r *request) (any, *problem) {
@@ -67,6 +74,7 @@ func (s *Sim) createInteraction(r *request) (any, *problem) {
 	if s.lost > 0 {
 		s.lost--
 	} else {
+		s.coming++
 		s.start(func() { s.arrive(c.SID, task) })
 	}
 	return s.shapeInteraction(interaction, channel, ch, rt, task), nil
@@ -113,6 +121,7 @@ func (s *Sim) arrive(conversation string, t Task) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.coming--
 	if c := s.find(conversation); c != nil && c.State != Closed {
 		s.raise(c, t)
 	}

@@ -42,10 +42,13 @@ func TestInteractionRaisesATaskLater(t *testing.T) {
 	a := newAccount(t, func(_ *account, c *flexsim.Config) { c.RoutingDelay = 50 * time.Millisecond })
 	sid, _ := a.open()
 	answer := a.must("POST", "/v1/Interactions", interaction(sid))
-	if n := len(a.Tasks()); n != 0 {
-		t.Errorf("%d tasks at once, want it to be asynchronous", n)
+	if n := len(a.Tasks()); n != 0 || a.Coming() != 1 {
+		t.Errorf("%d tasks at once and %d to come, want it to be asynchronous", n, a.Coming())
 	}
 	a.webhooks()
+	if n := a.Coming(); n != 0 {
+		t.Errorf("%d tasks are still to come", n)
+	}
 	tasks := a.Tasks()
 	routing := answer["routing"].(map[string]any)["properties"].(map[string]any)
 	if len(tasks) != 1 || tasks[0].SID != routing["sid"] || tasks[0].Customer != customer || tasks[0].Status != flexsim.Pending {

@@ -73,7 +73,7 @@ type Sim struct {
 	conversations []*Conversation
 	byName        map[string]*Conversation // and by SID, which no name looks like
 	tasks         []Task
-	lost          int           // interactions of which nothing is to come
+	coming, lost  int           // interactions whose task is under way, and of which nothing is to come
 	serial        int           // of the SID made last
 	busy          int           // goroutines under way
 	changed       chan struct{} // closed, and replaced, with every change
