@@ -117,12 +117,8 @@ func (l *lookout) start(ctx context.Context, from int, d time.Duration) {
 	b, p, alone := l.b, l.place, l.alone
 	b.background(ctx, b.config.LookLimit, func(ctx context.Context) {
 		mine, err := b.mail.Claim(ctx, p.conversation, d)
-		var closed bool
 		if err == nil && mine {
-			closed, err = b.look(ctx, p, from)
-		}
-		if err == nil && mine && alone && !closed {
-			err = b.expect(ctx, p)
+			err = b.lookOut(ctx, p, from, alone)
 		}
 		if err != nil {
 			b.log.LogAttrs(ctx, slog.LevelWarn, "could not look at a conversation",
@@ -131,8 +127,13 @@ func (l *lookout) start(ctx context.Context, from int, d time.Duration) {
 	})
 }
 
-// expect notices that nobody is going to come, once a look has kept what there is.
-func (b *Bridge) expect(ctx context.Context, p place) error {
+// lookOut looks, and then notices if nobody is going to come to a customer who is
+// alone.
+func (b *Bridge) lookOut(ctx context.Context, p place, from int, alone bool) error {
+	closed, err := b.look(ctx, p, from)
+	if err != nil || closed || !alone {
+		return err
+	}
 	abandoned, err := b.desk.Abandoned(ctx, p.conversation)
 	if err != nil {
 		return deskErr("asking for the agent of "+p.conversation, err)

@@ -28,7 +28,7 @@ type Config struct {
 	AuthTokenSecondary Secret `envconfig:"TWILIO_AUTH_TOKEN_SECONDARY" desc:"accepted on webhooks, too, while you rotate"`
 	APIKey             string `envconfig:"TWILIO_API_KEY" desc:"SK…; with its secret used for REST instead of the auth token"`
 	APISecret          Secret `envconfig:"TWILIO_API_SECRET" desc:"secret of TWILIO_API_KEY"`
-	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required, unless the next two are set; FW… of the Studio flow that sends to Flex"`
+	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required, unless TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID are set; FW… of the Studio flow that sends to Flex"`
 	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow"`
 	WorkflowSID        string `envconfig:"TWILIO_WORKFLOW_SID" desc:"WW… of the workflow there that finds the agent"`
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`

@@ -80,7 +80,7 @@ func (a *Agent) Leave(conversation string) error {
 	return a.in(conversation, func(c *Conversation) *problem {
 		p := a.sim.leave(c, a.identity, a.flex())
 		if p == nil {
-			a.sim.abandon(c, a.flex())
+			a.sim.vacate(c, a.flex())
 		}
 		return p
 	})

@@ -103,10 +103,10 @@ func (s *Sim) moved(c *Conversation, to string, from ...string) {
 	}
 }
 
-// abandon is what Flex does when the last agent chose Leave: "the conversation is
+// vacate is what Flex does when the last agent chose Leave: "the conversation is
 // inactive until the customer writes again" (Leave and pause,
 // twilio.com/docs/flex/admin-guide/setup/conversations/leave-and-pause-for-conversations).
-func (s *Sim) abandon(c *Conversation, by actor) {
+func (s *Sim) vacate(c *Conversation, by actor) {
 	others := slices.ContainsFunc(c.Participants, func(p Participant) bool { return p.Identity != c.customer })
 	if c.customer == "" || others {
 		return
