@@ -41,7 +41,7 @@ type Desk interface {
 	// Hooks. One call.
 	Route(ctx context.Context, conversation string) error
 
-	// Hooks tells which of Hook and Route have been done. One call.
+	// Hooks tells which of Hook and Route have been done. At most two calls.
 	Hooks(ctx context.Context, conversation string) (hooked, routed bool, err error)
 
 	// Say posts the customer's message. ErrClosed and ErrGone: the conversation
@@ -50,6 +50,11 @@ type Desk interface {
 
 	// State tells whether the conversation is closed. ErrGone: it was deleted. One call.
 	State(ctx context.Context, conversation string) (closed bool, err error)
+
+	// Abandoned tells of an open conversation whether no agent has come and none
+	// will, because what Route began came to nothing. False while that cannot be
+	// known. At most two calls.
+	Abandoned(ctx context.Context, conversation string) (bool, error)
 
 	// Since lists the messages with an Index above after, ascending. One call for
 	// every hundred.

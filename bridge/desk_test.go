@@ -22,6 +22,7 @@ type desk struct {
 	late          int                   // calls that are still to take effect
 	report        func(bridge.Event)    // what a hook reports; may be nil
 	made          int                   // conversations, ever
+	abandoned     func(sid string) bool // nil: a desk that cannot know makes no call
 }
 
 // fault is what befalls one call. The zero value befalls none.
@@ -263,6 +264,16 @@ func (d *desk) State(ctx context.Context, sid string) (closed bool, err error) {
 			closed = c.closed
 		}
 		return err
+	})
+}
+
+func (d *desk) Abandoned(ctx context.Context, sid string) (abandoned bool, err error) {
+	if d.abandoned == nil {
+		return false, nil
+	}
+	return abandoned, d.call(ctx, "abandoned", func() error {
+		abandoned = d.abandoned(sid)
+		return nil
 	})
 }
 

@@ -14,6 +14,7 @@ type lookout struct {
 	place    place
 	deadline time.Time
 	last     time.Time // when to look before the deadline; zero once done
+	alone    bool      // no agent has come yet
 
 	doubtful time.Time     // since when the mailbox is known to be behind, or zero
 	again    time.Time     // when to look for that reason
@@ -29,6 +30,7 @@ func (b *Bridge) lookout(p place, deadline time.Time) *lookout {
 // and returns when to come back, at the latest the deadline.
 func (l *lookout) due(ctx context.Context, in Inbox, behind bool) time.Time {
 	now := time.Now()
+	l.alone = in.Agent == AgentWaiting
 	from := in.unsure()
 	next := l.deadline
 	for _, t := range []time.Time{
@@ -112,15 +114,33 @@ func (l *lookout) forDeadline(ctx context.Context, now time.Time, from int) time
 
 // start looks in the background unless somebody has during the last d.
 func (l *lookout) start(ctx context.Context, from int, d time.Duration) {
-	b, p := l.b, l.place
+	b, p, alone := l.b, l.place, l.alone
 	b.background(ctx, b.config.LookLimit, func(ctx context.Context) {
 		mine, err := b.mail.Claim(ctx, p.conversation, d)
 		if err == nil && mine {
-			_, err = b.look(ctx, p, from)
+			err = b.lookOut(ctx, p, from, alone)
 		}
 		if err != nil {
 			b.log.LogAttrs(ctx, slog.LevelWarn, "could not look at a conversation",
 				slog.String("conversation", p.conversation), slog.Any("error", err))
 		}
 	})
+}
+
+// lookOut looks, and then notices if nobody is going to come to a customer who is
+// alone.
+func (b *Bridge) lookOut(ctx context.Context, p place, from int, alone bool) error {
+	closed, err := b.look(ctx, p, from)
+	if err != nil || closed || !alone {
+		return err
+	}
+	abandoned, err := b.desk.Abandoned(ctx, p.conversation)
+	if err != nil {
+		return deskErr("asking for the agent of "+p.conversation, err)
+	}
+	if abandoned {
+		b.log.WarnContext(ctx, "no agent is coming: the hand-over came to nothing, and the conversation is open",
+			"conversation", p.conversation)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package flex
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,24 +35,26 @@ const (
 // github.com/twilio/twilio-go), so each request goes through a transport of its
 // own that binds the one and notes the others. Connections are shared.
 type trip struct {
-	api    *twilio.ApiService
-	desk   *Desk
-	ctx    context.Context
-	sent   atomic.Bool // a connection took the request, so Twilio may have got it
-	status int         // of the answer; 0 without one
-	header http.Header // of the answer
+	api     *twilio.ApiService
+	handler *client.RequestHandler // api's; for those of Flex and TaskRouter, too
+	desk    *Desk
+	ctx     context.Context
+	sent    atomic.Bool // a connection took the request, so Twilio may have got it
+	status  int         // of the answer; 0 without one
+	header  http.Header // of the answer
 }
 
 func (d *Desk) trip(ctx context.Context) *trip {
 	t := &trip{desk: d, ctx: ctx}
 	// NewRequestHandler would read TWILIO_EDGE and TWILIO_REGION.
-	t.api = twilio.NewApiService(&client.RequestHandler{Client: &client.Client{
+	t.handler = &client.RequestHandler{Client: &client.Client{
 		Credentials: d.credentials,
 		HTTPClient: &http.Client{
 			Transport:     t,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}})
+	}}
+	t.api = twilio.NewApiService(t.handler)
 	return t
 }
 
@@ -84,20 +87,25 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
+// The hosts of Twilio's APIs, as twilio-go has them.
+const (
+	conversationsHost = "conversations.twilio.com"
+	flexHost          = "flex-api.twilio.com"
+	taskrouterHost    = "taskrouter.twilio.com"
+)
+
 // target is where a request really goes: twilio-go's base URL cannot be set, and
 // the URL of a next page is whatever the answer said, which must not choose who
 // gets our credentials. The paths of a service are those of the account's
 // default service below /Services (twilio.com/docs/conversations/api).
 func (d *Desk) target(u *url.URL) (*url.URL, error) {
-	path := u.EscapedPath()
-	if service := d.config.ServiceSID; service != "" && !strings.HasPrefix(path, "/v1/Services/") {
+	host, path := conversationsHost, u.EscapedPath()
+	if u.Host == flexHost || u.Host == taskrouterHost || u.Host == mediaHost {
+		host = u.Host
+	} else if service := d.config.ServiceSID; service != "" && !strings.HasPrefix(path, "/v1/Services/") {
 		path = "/v1/Services/" + url.PathEscape(service) + strings.TrimPrefix(path, "/v1")
 	}
-	base := d.base.String()
-	if u.Host == mediaHost && d.config.APIURL == "" {
-		base = "https://" + mediaHost
-	}
-	target, err := url.Parse(strings.TrimSuffix(base, "/") + path)
+	target, err := url.Parse(strings.TrimSuffix(cmp.Or(d.config.APIURL, "https://"+host), "/") + path)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func TestThrottledCallsAreRepeated(t *testing.T) {
 		w.sim.Break(m.op, 2, flexsim.Fault{Status: 429})
 		all.Go(func() {
 			before := w.sim.Count(m.op)
-			w.outcome(t, m.name, m.call(t.Context(), w.Desk, sid), nil)
+			w.outcome(t, m.name, w.do(t.Context(), m, sid), nil)
 			if n := w.sim.Count(m.op) - before; n != 3 {
 				t.Errorf("%s made %d calls, want 3", m.name, n)
 			}
@@ -68,7 +68,7 @@ func TestFailedReadsAreRepeatedTwice(t *testing.T) {
 			w.fresh()
 			w.sim.Break(m.op, 2, fault)
 			all.Go(func() {
-				w.outcome(t, m.name+" after "+name, m.call(t.Context(), w.Desk, sid), nil)
+				w.outcome(t, m.name+" after "+name, w.do(t.Context(), m, sid), nil)
 				if n := w.sim.Count(m.op); n != 3 {
 					t.Errorf("%s made %d calls after %s, want 3", m.name, n, name)
 				}
@@ -91,7 +91,7 @@ func TestContextEndsInTheMiddle(t *testing.T) {
 				defer cancel()
 				_ = w.sim.Until(within(t, 5*time.Second), func() bool { return w.sim.Count(m.op) == 1 })
 			}()
-			err := m.call(ctx, w.Desk, sid)
+			err := w.do(ctx, m, sid)
 			want := errUnknown
 			if m.reads {
 				want = bridge.ErrDeskUnavailable
@@ -151,7 +151,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	counted := newWorld(t, func(c *flex.Config) { c.APIURL = server.URL })
-	defer counted.CloseIdleConnections()
+	defer counted.fresh()
 	sid := counted.open(t, 0)
 	for range 120 {
 		if _, err := w.sim.StudioSay(sid, strings.Repeat("long ", 100)); err != nil {
@@ -160,11 +160,11 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 	for range 3 {
 		for _, m := range methods { // also with errors, from the second time on
-			_ = m.call(t.Context(), counted.Desk, sid)
+			_ = counted.do(t.Context(), m, sid)
 		}
 	}
-	if n := opened.Load(); n != 1 {
-		t.Errorf("%d connections for calls one after the other, want 1", n)
+	if n := opened.Load(); n != 2 { // there are two desks
+		t.Errorf("%d connections for calls one after the other, want 1 for each desk", n)
 	}
 }
 

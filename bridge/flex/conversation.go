@@ -18,6 +18,7 @@ import (
 const (
 	// participantPage is the longest page of ParticipantConversations.
 	participantPage = 50
+	active          = "active"
 	closed          = "closed"
 	// enabled makes an action of ours fire webhooks; without the header it fires
 	// none ("Conversations Webhooks",

@@ -2,10 +2,12 @@
 //
 // A conversation of the bridge is a conversation of Twilio Conversations, the
 // classic v1 API, in which the customer is a chat participant. A webhook of its
-// own tells us what happens in it, and a Studio flow that sends it to Flex is
-// attached to it; the customer's first message starts that flow. All of this is
-// described in "Integrate a custom chat client with Flex"
+// own tells us what happens in it. There are two routes to the agents. Either a
+// Studio flow that sends it to Flex is attached to it, and the customer's first
+// message starts that flow; this is described in "Integrate a custom chat client
+// with Flex"
 // (twilio.com/docs/flex/developer/conversations/integrate-a-custom-chat-client-with-flex).
+// Or an Interaction is made of it, which raises the task without a flow.
 package flex
 
 import (
@@ -34,8 +36,11 @@ type Config struct {
 	AccountSID, AuthToken string
 	APIKey, APISecret     string
 
-	// FlowSID is the Studio flow that sends conversations to Flex. Required.
-	FlowSID string
+	// FlowSID is the Studio flow that sends conversations to Flex: the Studio route.
+	// Without it WorkspaceSID and WorkflowSID, of Flex's TaskRouter, are the
+	// Interactions route. Exactly one route is required.
+	FlowSID                   string
+	WorkspaceSID, WorkflowSID string
 
 	// ServiceSID is the conversation service; empty is the account's default one,
 	// which has to be Flex's own ("Conversations best practices",
@@ -43,8 +48,10 @@ type Config struct {
 	ServiceSID string
 
 	// APIURL takes Twilio's place in every call, with path and query unchanged;
-	// empty is https://conversations.twilio.com, for files https://mcs.us1.twilio.com.
-	// TWILIO_EDGE and TWILIO_REGION of the environment have no effect.
+	// empty is https://conversations.twilio.com, for files https://mcs.us1.twilio.com,
+	// and on the Interactions route also https://flex-api.twilio.com and
+	// https://taskrouter.twilio.com. TWILIO_EDGE and TWILIO_REGION of the environment
+	// have no effect.
 	APIURL string
 
 	// WebhookURL is the public URL of our webhook, without a query. Required
@@ -76,9 +83,7 @@ const MaxCustomerName = 256
 
 const (
 	defaultCustomerName = "Assistant question"
-
-	twilioURL      = "https://conversations.twilio.com"
-	defaultTimeout = 10 * time.Second
+	defaultTimeout      = 10 * time.Second
 	// maxHookURL: error 50372, twilio.com/docs/api/errors/50372.
 	maxHookURL = 512
 )
@@ -88,7 +93,6 @@ const (
 type Desk struct {
 	config      Config
 	credentials *client.Credentials
-	base        *url.URL
 	transport   *http.Transport
 	log         *slog.Logger
 
@@ -100,10 +104,6 @@ var _ bridge.Desk = (*Desk)(nil)
 // New makes a desk; it calls nobody. Its errors name what is wrong with the
 // configuration, and hold no secret.
 func New(c Config) (*Desk, error) {
-	base, err := absolute(cmp.Or(c.APIURL, twilioURL))
-	if err != nil {
-		return nil, fmt.Errorf("the address of the API: %w", err)
-	}
 	credentials := client.NewCredentials(c.AccountSID, c.AuthToken)
 	if c.APIKey != "" || c.APISecret != "" {
 		credentials = client.NewCredentials(c.APIKey, c.APISecret)
@@ -124,7 +124,7 @@ func New(c Config) (*Desk, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log}, nil
+	return &Desk{config: c, credentials: credentials, transport: transport, log: log}, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses at present. The
@@ -139,13 +139,21 @@ func (c Config) validate(credentials *client.Credentials) error {
 		return errors.New("the account SID or API key is missing or has characters other than letters and digits")
 	case !alphanumeric.MatchString(credentials.Password):
 		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
-	case c.FlowSID == "":
-		return errors.New("the SID of the Studio flow is missing")
+	case (c.FlowSID == "") == (c.WorkspaceSID == "" && c.WorkflowSID == ""):
+		return errors.New("either the SID of a Studio flow or those of a workspace and a workflow must be given")
+	case (c.WorkspaceSID == "") != (c.WorkflowSID == ""):
+		return errors.New("the SID of the workspace or of the workflow is missing")
 	case utf8.RuneCountInString(c.CustomerName) > MaxCustomerName:
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:
 		return errors.New("the keyring is missing")
-	case c.ConsoleScope:
+	}
+	if c.APIURL != "" {
+		if _, err := absolute(c.APIURL); err != nil {
+			return fmt.Errorf("the address of the API: %w", err)
+		}
+	}
+	if c.ConsoleScope {
 		return nil
 	}
 	if _, err := absolute(c.WebhookURL); err != nil {

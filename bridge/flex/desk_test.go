@@ -63,10 +63,10 @@ func TestWhatIsSent(t *testing.T) {
 	w := newWorld(t)
 	sid := w.open(t, 2)
 	for _, m := range methods {
-		if strings.HasPrefix(m.name, "Create") || m.name == "Join" || m.reads {
+		if strings.HasPrefix(m.name, "Create") || m.name == "Join" || m.reads || m.interactions {
 			continue
 		}
-		if err := m.call(t.Context(), w.Desk, sid); err != nil {
+		if err := w.do(t.Context(), m, sid); err != nil {
 			t.Fatalf("%s = %v", m.name, err)
 		}
 	}
@@ -134,16 +134,18 @@ func TestCustomerName(t *testing.T) {
 	}
 }
 
-func TestEachMethodIsOneCall(t *testing.T) {
+func TestCallsOfEachMethod(t *testing.T) {
 	w := newWorld(t)
-	sid := w.open(t, 0)
-	for _, m := range methods {
+	w.open(t, 0) // for Fetch
+	for i, m := range methods {
+		sid := w.open(t, i+8) // above Create's
 		w.sim.Reset()
-		if err := m.call(t.Context(), w.Desk, sid); err != nil {
+		if err := w.do(t.Context(), m, sid); err != nil {
 			t.Errorf("%s = %v", m.name, err)
 		}
-		if all, own := w.sim.Count(), w.sim.Count(m.op); all != 1 || own != 1 {
-			t.Errorf("%s made %d calls, %d of them %s, want 1", m.name, all, own, m.op)
+		want := m.before + 1 + m.after
+		if all, own := w.sim.Count(), w.sim.Count(m.op); all != want || own != 1 {
+			t.Errorf("%s made %d calls, %d of them %s, want %d and 1", m.name, all, own, m.op, want)
 		}
 	}
 }
@@ -214,7 +216,10 @@ func TestNewRefuses(t *testing.T) {
 		"no token":           func(c *flex.Config) { c.AuthToken = "" },
 		"odd token":          func(c *flex.Config) { c.AuthToken = "secret-token" },
 		"key without secret": func(c *flex.Config) { c.APIKey = "SK1" },
-		"no flow":            func(c *flex.Config) { c.FlowSID = "" },
+		"no route":           func(c *flex.Config) { c.FlowSID = "" },
+		"two routes":         func(c *flex.Config) { c.WorkspaceSID, c.WorkflowSID = "WS1", "WW1" },
+		"no workflow":        func(c *flex.Config) { c.FlowSID, c.WorkspaceSID = "", "WS1" },
+		"no workspace":       func(c *flex.Config) { c.FlowSID, c.WorkflowSID = "", "WW1" },
 		"long name":          func(c *flex.Config) { c.CustomerName = strings.Repeat("é", flex.MaxCustomerName+1) },
 		"no keys":            func(c *flex.Config) { c.Keys = nil },
 		"no webhook":         func(c *flex.Config) { c.WebhookURL = "" },

@@ -28,9 +28,12 @@ const (
 	secret   = "theApiSecretIsSecret"
 )
 
-// world is a desk at a pretend Twilio.
+// world is a desk at a pretend Twilio, on the Studio route, and the same on the
+// Interactions route.
 type world struct {
 	*flex.Desk
+	interactions *flex.Desk
+
 	sim    *flexsim.Sim
 	server *httptest.Server
 	keys   *bridge.Keyring
@@ -61,12 +64,22 @@ func newWorld(t *testing.T, change ...func(*flex.Config)) *world {
 	if w.Desk, err = flex.New(config); err != nil {
 		t.Fatal(err)
 	}
+	byInteractions(&config)
+	if w.interactions, err = flex.New(config); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		sim.Close()
 		w.CloseIdleConnections()
+		w.interactions.CloseIdleConnections()
 		server.Close()
 	})
 	return w
+}
+
+// byInteractions changes the route.
+func byInteractions(c *flex.Config) {
+	c.FlowSID, c.WorkspaceSID, c.WorkflowSID = "", flexsim.WorkspaceSID, flexsim.WorkflowSID
 }
 
 // open makes a conversation of the customer's with everything attached.
@@ -86,6 +99,7 @@ func (w *world) open(t *testing.T, generation int) string {
 // repeats a read that is cut off on a connection which was used before.
 func (w *world) fresh() {
 	w.CloseIdleConnections()
+	w.interactions.CloseIdleConnections()
 	w.sim.Reset()
 }
 
@@ -104,49 +118,73 @@ type method struct {
 	op    flexsim.Op
 	reads bool
 	call  func(ctx context.Context, d *flex.Desk, conversation string) error
+
+	interactions  bool // it is that of the Interactions route
+	before, after int  // calls besides that of the operation
+}
+
+// do calls the method of the desk whose it is.
+func (w *world) do(ctx context.Context, m method, conversation string) error {
+	if m.interactions {
+		return m.call(ctx, w.interactions, conversation)
+	}
+	return m.call(ctx, w.Desk, conversation)
 }
 
 var methods = []method{
-	{"Find", flexsim.ListParticipantConversations, true, func(ctx context.Context, d *flex.Desk, _ string) error {
+	{name: "Find", op: flexsim.ListParticipantConversations, reads: true, call: func(ctx context.Context, d *flex.Desk, _ string) error {
 		_, err := d.Find(ctx, customer)
 		return err
 	}},
-	{"Create", flexsim.CreateConversation, false, func(ctx context.Context, d *flex.Desk, _ string) error {
+	{name: "Create", op: flexsim.CreateConversation, call: func(ctx context.Context, d *flex.Desk, _ string) error {
 		_, err := d.Create(ctx, customer, 7)
 		return err
 	}},
-	{"Fetch", flexsim.FetchConversation, true, func(ctx context.Context, d *flex.Desk, _ string) error {
+	{name: "Fetch", op: flexsim.FetchConversation, reads: true, call: func(ctx context.Context, d *flex.Desk, _ string) error {
 		_, err := d.Fetch(ctx, customer, 0)
 		return err
 	}},
-	{"Join", flexsim.CreateParticipant, false, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Join", op: flexsim.CreateParticipant, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		return d.Join(ctx, c, stranger)
 	}},
-	{"Hook", flexsim.CreateWebhook, false, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Hook", op: flexsim.CreateWebhook, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		return d.Hook(ctx, c)
 	}},
-	{"Route", flexsim.CreateWebhook, false, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Route", op: flexsim.CreateWebhook, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		return d.Route(ctx, c)
 	}},
-	{"Hooks", flexsim.ListWebhooks, true, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Hooks", op: flexsim.ListWebhooks, reads: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		_, _, err := d.Hooks(ctx, c)
 		return err
 	}},
-	{"Say", flexsim.CreateMessage, false, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Say", op: flexsim.CreateMessage, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		_, err := d.Say(ctx, c, bridge.Utterance{Customer: customer, Text: "hello", Nonce: "n"})
 		return err
 	}},
-	{"State", flexsim.FetchConversation, true, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "State", op: flexsim.FetchConversation, reads: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		_, err := d.State(ctx, c)
 		return err
 	}},
-	{"Since", flexsim.ListMessages, true, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Since", op: flexsim.ListMessages, reads: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		_, err := d.Since(ctx, c, -1)
 		return err
 	}},
-	{"Close", flexsim.UpdateConversation, false, func(ctx context.Context, d *flex.Desk, c string) error {
+	{name: "Close", op: flexsim.UpdateConversation, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		return d.Close(ctx, c)
 	}},
+	{name: "Route by Interaction", op: flexsim.CreateInteraction, interactions: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
+		return d.Route(ctx, c)
+	}},
+	{name: "Hooks and tasks", op: flexsim.ListTasks, reads: true, interactions: true, before: 1,
+		call: func(ctx context.Context, d *flex.Desk, c string) error {
+			_, _, err := d.Hooks(ctx, c)
+			return err
+		}},
+	{name: "Abandoned", op: flexsim.ListTasks, reads: true, interactions: true, after: 1, // there is no task
+		call: func(ctx context.Context, d *flex.Desk, c string) error {
+			_, err := d.Abandoned(ctx, c)
+			return err
+		}},
 }
 
 // outcomes are the errors of which a desk's error wraps one or none.

@@ -36,9 +36,12 @@ func (d *Desk) hookURL(conversation string) string {
 	return d.config.Keys.HookURL(d.config.WebhookURL, conversation)
 }
 
-// Route attaches the Studio flow, as bridge.Desk says. The flow starts on the
-// next message that fires webhooks.
+// Route attaches the Studio flow, or makes an Interaction, as bridge.Desk says. The
+// flow starts on the next message that fires webhooks.
 func (d *Desk) Route(ctx context.Context, conversation string) error {
+	if d.config.FlowSID == "" {
+		return d.interact(ctx, conversation)
+	}
 	return d.attach(ctx, conversation, new(twilio.CreateConversationScopedWebhookParams).
 		SetTarget(targetStudio).
 		SetConfigurationFlowSid(d.config.FlowSID).
@@ -53,8 +56,22 @@ func (d *Desk) attach(ctx context.Context, conversation string, params *twilio.C
 	return err
 }
 
-// Hooks tells what is attached, as bridge.Desk says.
+// Hooks tells what was done, as bridge.Desk says. On the Interactions route it asks
+// TaskRouter, too.
 func (d *Desk) Hooks(ctx context.Context, conversation string) (hooked, routed bool, err error) {
+	hooked, routed, err = d.attached(ctx, conversation)
+	if err != nil || d.config.FlowSID != "" {
+		return hooked, routed, err
+	}
+	tasks, err := d.tasks(ctx, conversation)
+	if err != nil {
+		return false, false, err
+	}
+	return hooked, served(tasks), nil
+}
+
+// attached tells which hooks of ours there are.
+func (d *Desk) attached(ctx context.Context, conversation string) (hooked, routed bool, err error) {
 	page, err := read(ctx, d, "listing the hooks of "+conversation,
 		func(t *trip) (*twilio.ListConversationScopedWebhookResponse, error) {
 			params := new(twilio.ListConversationScopedWebhookParams).SetPageSize(hookPage)

@@ -68,7 +68,7 @@ func (s *soak) breakREST(f flexsim.Fault) {
 	ops := []flexsim.Op{
 		flexsim.AnyOp, flexsim.CreateMessage, flexsim.CreateMessage, flexsim.CreateConversation,
 		flexsim.CreateParticipant, flexsim.CreateWebhook, flexsim.ListMessages, flexsim.FetchConversation,
-		flexsim.ListParticipantConversations,
+		flexsim.ListParticipantConversations, flexsim.CreateInteraction, flexsim.ListTasks,
 	}
 	s.twilio.Break(ops[s.below(len(ops))], 1+s.below(3), f)
 }

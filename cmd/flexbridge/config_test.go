@@ -74,6 +74,23 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// interactionsRoute are the variables of that route.
+var interactionsRoute = map[string]string{
+	"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID, "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID,
+}
+
+func TestInteractionsRoute(t *testing.T) {
+	values := goodEnviron()
+	for name, value := range interactionsRoute {
+		values[name] = value
+	}
+	setEnviron(t, values)
+	c, err := loadConfig()
+	if err != nil || c.FlowSID != "" || c.WorkspaceSID != flexsim.WorkspaceSID || c.WorkflowSID != flexsim.WorkflowSID {
+		t.Errorf("loadConfig = %q, %q, %q, %v, want the Interactions route", c.FlowSID, c.WorkspaceSID, c.WorkflowSID, err)
+	}
+}
+
 func TestRequired(t *testing.T) {
 	for _, v := range variables() {
 		values := goodEnviron()
@@ -128,6 +145,12 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_API_SECRET", value: "hunter2!", others: map[string]string{"TWILIO_API_KEY": key}},
 		{name: "TWILIO_API_SECRET", value: "", others: map[string]string{"TWILIO_API_KEY": key}},
 		{name: "TWILIO_FLOW_SID", value: "FWhunter2"},
+		{name: "TWILIO_FLOW_SID", value: ""},
+		{name: "TWILIO_FLOW_SID", value: flexsim.FlowSID, others: interactionsRoute},
+		{name: "TWILIO_WORKSPACE_SID", value: "WShunter2", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
+		{name: "TWILIO_WORKSPACE_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
+		{name: "TWILIO_WORKFLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
+		{name: "TWILIO_WORKFLOW_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
 		{name: "TWILIO_SERVICE_SID", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},

@@ -9,8 +9,10 @@ import (
 )
 
 // TestFirstMessagesAtOnce: on two replicas they open one conversation.
-func TestFirstMessagesAtOnce(t *testing.T) {
-	s := newScene(t, flexsim.Config{})
+func TestFirstMessagesAtOnce(t *testing.T) { eachRoute(t, testFirstMessagesAtOnce) }
+
+func testFirstMessagesAtOnce(t *testing.T, route string) {
+	s := newScene(t, flexsim.Config{}, routes[route])
 	for i := range 5 {
 		hold := make(chan struct{})
 		s.twilio.Break(flexsim.CreateConversation, 1, flexsim.Fault{Hold: hold})
@@ -26,6 +28,9 @@ func TestFirstMessagesAtOnce(t *testing.T) {
 		s.want(<-other, "replied", "to "+c.name+" 0")
 	}
 	s.settled(1, s.callers...)
+	if n := s.twilio.Count(flexsim.CreateInteraction); route == "interactions" && n != 5 {
+		t.Errorf("%d interactions were made of 5 conversations", n)
+	}
 }
 
 // TestFifthCallEndsTheOldest: of one customer, on one replica.

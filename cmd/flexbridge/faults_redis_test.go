@@ -131,7 +131,7 @@ func TestRedisEmptiedBetweenQuestions(t *testing.T) {
 	s.redis.Restart(false)
 	s.twilio.Reset()
 	s.askAgain()
-	if n := s.twilio.Count(flexsim.CreateConversation, flexsim.CreateWebhook, flexsim.CreateParticipant); n != 0 {
+	if n := s.twilio.Count(flexsim.CreateConversation, flexsim.CreateWebhook, flexsim.CreateInteraction, flexsim.CreateParticipant); n != 0 {
 		t.Errorf("%d calls opened what was open", n)
 	}
 	// The customer, its conversation's state and messages, and the question.

@@ -20,12 +20,12 @@ type processes struct {
 	a, b  *process
 }
 
-func startProcesses(t *testing.T) *processes {
+func startProcesses(t *testing.T, change ...func(*Config)) *processes {
 	t.Helper()
 	t.Parallel()
 	redis := storetest.StartRedis(t)
 	s := &processes{scene: &scene{world: newWorld(t, redis, flexsim.Config{}), wait: 15}, front: newFront(t)}
-	s.a, s.b = s.startProcess(s.front), s.startProcess(s.front)
+	s.a, s.b = s.startProcess(s.front, change...), s.startProcess(s.front, change...)
 	s.scene.a, s.scene.b = s.a.replica, s.b.replica
 	s.front.to(s.a.replica, s.b.replica)
 	return s
@@ -52,18 +52,21 @@ func (s *processes) answered() {
 }
 
 // TestReplicaKilled: with callers who wait, one whose question Twilio has got and
-// nobody else knows, and one whose conversation is half open.
-func TestReplicaKilled(t *testing.T) {
-	s := startProcesses(t)
+// nobody else knows, and one whose conversation is half open: the step that must
+// not be done twice was done, and nobody was told.
+func TestReplicaKilled(t *testing.T) { eachRoute(t, testReplicaKilled) }
+
+func testReplicaKilled(t *testing.T, route string) {
+	s := startProcesses(t, routes[route])
 	s.lead("ann", "bob", "cleo")
 	s.twilio.Break(flexsim.CreateMessage, 1, flexsim.Fault{Late: true, Hold: t.Context().Done()})
 	s.lead("speaks")
 	opens := s.caller("opens", s.a.replica, s.b.replica)
 	s.callers = append(s.callers, opens)
 	s.twilio.Reset()
-	s.twilio.Break(flexsim.CreateWebhook, 1, flexsim.Fault{Late: true, Hold: t.Context().Done()})
+	s.twilio.Break(routing[route], 1, flexsim.Fault{Late: true, Hold: t.Context().Done()})
 	s.parked = append(s.parked, later(func() (answer, error) { return opens.ask(t.Context(), 0) }))
-	s.until(func() bool { return s.twilio.Count(flexsim.CreateWebhook) == 1 })
+	s.until(func() bool { return s.twilio.Count(routing[route]) == 1 })
 
 	s.answer(s.callers[0], 1) // on its way while the process ends
 	s.a.kill()
@@ -74,6 +77,26 @@ func TestReplicaKilled(t *testing.T) {
 	s.answer(s.callers[3], 1)
 	s.asked(opens.question(0))
 	s.answer(opens, 1)
+	s.answered()
+	s.goesOn(1)
+}
+
+// TestOpenerKilledAndStoreEmptied: only Twilio knows what was opened, and that the
+// message is missing.
+func TestOpenerKilledAndStoreEmptied(t *testing.T) { eachRoute(t, testOpenerKilledAndStoreEmptied) }
+
+func testOpenerKilledAndStoreEmptied(t *testing.T, route string) {
+	s := startProcesses(t, routes[route])
+	c := s.caller("opens", s.a.replica, s.b.replica)
+	s.callers = append(s.callers, c)
+	s.twilio.Break(flexsim.CreateMessage, 1, flexsim.Fault{Hold: t.Context().Done()})
+	s.parked = append(s.parked, later(func() (answer, error) { return c.ask(t.Context(), 0) }))
+	s.until(func() bool { return s.twilio.Count(flexsim.CreateMessage) == 1 })
+	s.redis.Do("FLUSHALL")
+	s.a.kill()
+	s.front.to(s.b.replica)
+	s.asked(c.question(0))
+	s.answer(c, 1)
 	s.answered()
 	s.goesOn(1)
 }

@@ -12,7 +12,9 @@ import (
 
 // TestTwilioFails has each call that opens a conversation and says a question
 // fail in each way, once and then twice.
-func TestTwilioFails(t *testing.T) {
+func TestTwilioFails(t *testing.T) { eachRoute(t, testTwilioFails) }
+
+func testTwilioFails(t *testing.T, route string) {
 	const tooSlow = time.Second // twice the desk's limit
 	for name, fault := range map[string]flexsim.Fault{
 		"429":                         {Status: http.StatusTooManyRequests},
@@ -28,11 +30,13 @@ func TestTwilioFails(t *testing.T) {
 		"connection cut after it was": {Cut: true, Late: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t, flexsim.Config{})
-			for _, op := range []flexsim.Op{
-				flexsim.ListParticipantConversations, flexsim.CreateConversation, flexsim.CreateParticipant,
-				flexsim.CreateWebhook, flexsim.CreateMessage,
-			} {
+			s := newScene(t, flexsim.Config{}, routes[route])
+			ops := []flexsim.Op{routing[route]}
+			if route == *routeFlag { // the others do not depend on it
+				ops = append(ops, flexsim.ListParticipantConversations, flexsim.CreateConversation,
+					flexsim.CreateParticipant, flexsim.CreateMessage)
+			}
+			for _, op := range ops {
 				s.failing(op, 1, fault)
 				if fault.RetryAfter == 0 { // in whole seconds
 					s.failing(op, 2, fault)
@@ -49,6 +53,9 @@ func (s *scene) failing(op flexsim.Op, n int, fault flexsim.Fault) {
 	c := s.caller(fmt.Sprintf("%s%d", strings.ToLower(string(op)), n), s.a, s.b)
 	s.callers = append(s.callers, c)
 	s.twilio.Break(op, n, fault)
+	if op == flexsim.CreateInteraction { // and so does finding what became of it
+		s.twilio.Break(flexsim.ListTasks, n, fault)
+	}
 	asked := later(func() (answer, error) { return c.ask(s.t.Context(), 0) })
 	s.asked(c.question(0))
 	s.answer(c, 1)
@@ -75,7 +82,9 @@ func TestLooksFail(t *testing.T) {
 }
 
 // TestQuestionOnItsWay: the conversation ends before the question arrives.
-func TestQuestionOnItsWay(t *testing.T) {
+func TestQuestionOnItsWay(t *testing.T) { eachRoute(t, testQuestionOnItsWay) }
+
+func testQuestionOnItsWay(t *testing.T, route string) {
 	for name, row := range map[string]struct {
 		end           func(*scene, string) error
 		conversations int // that Twilio still knows
@@ -85,7 +94,7 @@ func TestQuestionOnItsWay(t *testing.T) {
 		"deleted": {(*scene).remove, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScene(t, flexsim.Config{})
+			s := newScene(t, flexsim.Config{}, routes[route])
 			c := s.caller("ann", s.a, s.b)
 			s.callers = append(s.callers, c)
 			asked := later(func() (answer, error) { return c.ask(t.Context(), 0) })

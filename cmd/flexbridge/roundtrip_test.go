@@ -135,9 +135,9 @@ func TestClosedConversationIsFollowedByANewOne(t *testing.T) {
 
 // TestRESTBudget holds the number of Twilio calls of each exchange.
 func TestRESTBudget(t *testing.T) {
-	each(t, func(t *testing.T, redis *storetest.Server) {
+	budget := func(t *testing.T, redis *storetest.Server, route string) {
 		w := newWorld(t, redis, flexsim.Config{})
-		r := w.start(nil)
+		r := w.start(nil, routes[route])
 		cursor := ""
 		exchange := func(question string, calls int) {
 			t.Helper()
@@ -155,22 +155,33 @@ func TestRESTBudget(t *testing.T) {
 		exchange("still open", 1)
 		w.want(now(r.end(t.Context(), "ann", cursor)), "closed", "")
 		exchange("next conversation", 5)
-	})
+	}
+	for route := range routes {
+		t.Run(route, func(t *testing.T) {
+			each(t, func(t *testing.T, redis *storetest.Server) { budget(t, redis, route) })
+		})
+	}
 }
 
 func TestConsoleScope(t *testing.T) {
+	for route, webhooks := range map[string]int{"studio": 1, "interactions": 0} {
+		t.Run(route, func(t *testing.T) { testConsoleScope(t, route, webhooks) })
+	}
+}
+
+func testConsoleScope(t *testing.T, route string, webhooks int) {
 	// The service's webhook brings the events of all conversations, others' too.
 	front := newFront(t)
 	w := newWorld(t, nil, flexsim.Config{ServiceHook: flexsim.ServiceHook{
 		URL: front.URL + webhook.Path, Filters: []string{"onMessageAdded", "onConversationStateUpdated", "onParticipantAdded", "onParticipantRemoved"},
 	}})
-	r := w.start(nil, func(c *Config) { c.WebhookScope, c.PublicURL = "console", front.URL })
+	r := w.start(nil, routes[route], func(c *Config) { c.WebhookScope, c.PublicURL = "console", front.URL })
 	front.to(r)
 	asked := w.asking(r, "ann", "may I?")
 	w.reply(w.asked("may I?"), "you may")
 	w.want(<-asked, "replied", "you may")
-	if n := w.twilio.Count(flexsim.CreateWebhook); n != 1 {
-		t.Fatalf("%d webhooks were made, want Studio's alone", n)
+	if n := w.twilio.Count(flexsim.CreateWebhook); n != webhooks {
+		t.Fatalf("%d webhooks were made, want %d: a flow's alone", n, webhooks)
 	}
 }
 

@@ -51,6 +51,7 @@ type world struct {
 
 func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
 	t.Helper()
+	account.RoutingDelay = 50 * time.Millisecond
 	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
 	w.tune = append(w.tune, func(t *timings) { t.store.Linger = 100 * time.Millisecond }) // see atRest
 	w.rest = httptest.NewServer(w.twilio)
@@ -139,13 +140,15 @@ func (w *world) atRest(r *replica) {
 }
 
 func testConfig(publicURL string) Config {
-	return Config{
+	c := Config{
 		ListenAddr: "127.0.0.1:0", PublicURL: publicURL,
-		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
+		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour,
 		MediaLinks: time.Hour, LogFormat: "text",
 	}
+	routes[*routeFlag](&c)
+	return c
 }
 
 // testLogger shows what is logged when a test fails, or with -v.
@@ -286,9 +289,19 @@ func (w *world) asked(text string) string {
 				}
 			}
 		}
-		return sid != ""
+		return w.tasks(sid) > 0
 	})
 	return sid
+}
+
+// tasks is how many tasks there are because the conversation was opened.
+func (w *world) tasks(conversation string) (n int) {
+	for _, task := range w.twilio.Tasks() {
+		if task.Conversation == conversation && !task.Returned {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) reply(conversation, text string) {

@@ -53,6 +53,7 @@ func (s *Sim) say(c *Conversation, m Message, by actor) (Message, *problem) {
 	c.Messages = append(c.Messages, m)
 	if c.State == Inactive {
 		s.become(c, Active, "EVENT", by)
+		s.returned(c, m.Author, by)
 	}
 	if s.config.OnMessage != nil {
 		s.start(func() { s.config.OnMessage(s.ctx, m) })

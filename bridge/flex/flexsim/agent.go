@@ -41,6 +41,9 @@ func (a *Agent) Join(conversation string) error {
 			return nil
 		}
 		_, p := a.sim.join(c, a.identity, "", a.flex())
+		if p == nil {
+			a.sim.moved(c, Assigned, Pending, Reserved)
+		}
 		return p
 	})
 }
@@ -73,10 +76,16 @@ func (a *Agent) say(conversation string, m Message) (said Message, err error) {
 	return said, err
 }
 
-// Leave removes the agent from the conversation, which stays open.
+// Leave removes the agent from the conversation, which stays open. It becomes
+// inactive when that was the last one and Flex had sent the agents there: what the
+// customer says next raises a new task.
 func (a *Agent) Leave(conversation string) error {
 	return a.in(conversation, func(c *Conversation) *problem {
-		return a.sim.leave(c, a.identity, a.flex())
+		p := a.sim.leave(c, a.identity, a.flex())
+		if p == nil {
+			a.sim.vacate(c, a.flex())
+		}
+		return p
 	})
 }
 
@@ -86,6 +95,7 @@ func (a *Agent) Close(conversation string) error {
 		if c.State == Closed {
 			return problemClosed
 		}
+		a.sim.moved(c, Wrapping, Assigned)
 		a.sim.become(c, Closed, "API", a.flex())
 		return nil
 	})

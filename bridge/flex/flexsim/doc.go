@@ -1,9 +1,10 @@
 // Package flexsim is a pretend Twilio: the part of Conversations (classic, v1),
-// Studio and Flex that a desk in Flex needs, in one process and without Twilio.
+// Studio, TaskRouter and Flex that a desk in Flex needs, in one process and without
+// Twilio.
 //
 // A [Sim] serves the REST API as an http.Handler, sends signed webhooks over
-// real HTTP, raises a task when a Studio flow sends a conversation to Flex, and
-// lends out agents to play. It is strict where Twilio is lenient, so that a
+// real HTTP, raises a task when a Studio flow or an Interaction sends a
+// conversation to Flex, and lends out agents to play. It is strict where Twilio is lenient, so that a
 // misspelt parameter is found: parameters that it does not play are refused. It
 // can be made to fail in every way that a distant service fails, and nothing in
 // it is random. What Twilio sends and answers follows these pages of
@@ -13,7 +14,8 @@
 //   - conversations/api/media-resource: the files of messages;
 //   - conversations/conversations-webhooks: which webhooks are sent, and what is in them;
 //   - usage/webhooks/webhooks-security: how they are signed;
-//   - flex/developer/conversations: how a conversation reaches an agent.
+//   - flex/developer/conversations: how a conversation reaches an agent;
+//   - taskrouter/api/task: the task, and how it is found.
 //
 // What these leave open is played in the way that is harder for the caller, or
 // can be chosen in [Config].

@@ -13,12 +13,12 @@ func (s *Sim) flow(c *Conversation, hook Hook, customer string) {
 	if s.config.Greeting != "" {
 		_, _ = s.say(c, Message{Author: bot, Text: s.config.Greeting}, quiet) // the conversation is open
 	}
-	task := Task{SID: s.sid("WT"), Conversation: c.SID, Customer: customer, Created: now()}
-	s.tasks = append(s.tasks, task)
-	if s.config.OnTask != nil {
-		s.start(func() { s.config.OnTask(s.ctx, task) })
-	}
-	s.note()
+	s.raise(c, Task{
+		SID: s.sid("WT"), Customer: customer,
+		Attributes: attributesOf(c.SID, s.sid("KD"), s.sid("UO"), map[string]any{
+			"channelType": "web", "customerAddress": customer, "from": customer, "name": customer, "customerName": customer,
+		}),
+	})
 }
 
 // StudioSay posts a message of a Studio widget: nobody's participant wrote it,

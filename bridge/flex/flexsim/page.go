@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// apiURL is what the URLs in answers begin with, wherever the Sim listens.
-const apiURL = "https://conversations.twilio.com"
+// What the URLs in answers begin with, wherever the Sim listens.
+const (
+	apiURL        = "https://conversations.twilio.com"
+	flexURL       = "https://flex-api.twilio.com"
+	taskrouterURL = "https://taskrouter.twilio.com"
+)
 
 // paging are the parameters of every list.
 const paging = "PageSize Page PageToken"
@@ -72,5 +76,9 @@ func pageURL(r *request, size, from, number int) string {
 	if from > 0 {
 		query.Set("PageToken", fmt.Sprint(tokenPrefix, from))
 	}
-	return apiURL + r.URL.EscapedPath() + "?" + query.Encode()
+	host := apiURL
+	if strings.HasPrefix(r.URL.Path, "/v1/Workspaces/") {
+		host = taskrouterURL
+	}
+	return host + r.URL.EscapedPath() + "?" + query.Encode()
 }

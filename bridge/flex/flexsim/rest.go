@@ -28,12 +28,14 @@ const (
 	CreateMessage                Op = "CreateMessage"
 	ListMessages                 Op = "ListMessages"
 	FetchMessage                 Op = "FetchMessage"
-	UnknownOp                    Op = ""  // no resource of these
-	AnyOp                        Op = "*" // all of them, for Break
+	CreateInteraction            Op = "CreateInteraction" // at /v1/… only
+	ListTasks                    Op = "ListTasks"         // at /v1/… only
+	UnknownOp                    Op = ""                  // no resource of these
+	AnyOp                        Op = "*"                 // all of them, for Break
 )
 
 // request is a call that was let in. Its parameters are those that the route
-// takes, and only filters are repeated.
+// takes, and only those of lists are repeated.
 type request struct {
 	*http.Request
 	params url.Values
@@ -71,15 +73,17 @@ var resources = []route{
 
 func (s *Sim) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, rt := range resources {
-		method, path, _ := strings.Cut(rt.pattern, " ")
-		for _, prefix := range []string{"/v1", "/v1/Services/{service}"} {
+	handle := func(prefix string, routes []route) {
+		for _, rt := range routes {
+			method, path, _ := strings.Cut(rt.pattern, " ")
 			mux.HandleFunc(method+" "+prefix+path, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
 		}
 	}
-	for _, rt := range mediaRoutes {
-		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
-	}
+	handle("/v1", resources)
+	handle("/v1/Services/{service}", resources)
+	handle("/v1", interactionRoutes)
+	handle("/v1", taskRoutes)
+	handle("", mediaRoutes)
 	mux.HandleFunc("GET /content/{sid}", s.serveContent)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, route{serve: func(*Sim, *request) (any, *problem) { return nil, problemNotFound }})
@@ -153,7 +157,7 @@ func (rt route) check(params url.Values) *problem {
 		if !slices.Contains(known, name) {
 			return invalid(fmt.Sprintf("%s does not take %s", rt.op, name))
 		}
-		if len(values) > 1 && name != "Configuration.Filters" {
+		if len(values) > 1 && name != "Configuration.Filters" && name != "AssignmentStatus" {
 			return invalid(name + " is repeated")
 		}
 	}

@@ -11,10 +11,12 @@ import (
 
 // The credentials and SIDs of a Config that leaves them empty.
 const (
-	AccountSID = "AC00000000000000000000000000000001"
-	AuthToken  = "simulatedauthtoken"
-	ServiceSID = "IS00000000000000000000000000000001"
-	FlowSID    = "FW00000000000000000000000000000001"
+	AccountSID   = "AC00000000000000000000000000000001"
+	AuthToken    = "simulatedauthtoken"
+	ServiceSID   = "IS00000000000000000000000000000001"
+	FlowSID      = "FW00000000000000000000000000000001"
+	WorkspaceSID = "WS00000000000000000000000000000001"
+	WorkflowSID  = "WW00000000000000000000000000000001"
 )
 
 // Config is what a Sim is made from. Its zero value works.
@@ -23,6 +25,12 @@ type Config struct {
 	APIKey, APISecret     string // further credentials for REST; empty: none
 	ServiceSID            string // the account's default conversation service; empty: the constant
 	FlowSID               string // the Studio flow that sends to Flex; empty: the constant
+	WorkspaceSID          string // Flex's workspace in TaskRouter; empty: the constant
+	WorkflowSID           string // the workflow there; empty: the constant
+
+	// RoutingDelay is how long after the answer the task of an interaction comes,
+	// which is made asynchronously.
+	RoutingDelay time.Duration
 
 	// Serial is what SIDs are counted from, so that two accounts whose
 	// conversations meet in one mailbox do not share any.
@@ -65,6 +73,7 @@ type Sim struct {
 	conversations []*Conversation
 	byName        map[string]*Conversation // and by SID, which no name looks like
 	tasks         []Task
+	coming, lost  int           // interactions whose task is under way, and of which nothing is to come
 	serial        int           // of the SID made last
 	busy          int           // goroutines under way
 	sending       int           // files
@@ -81,6 +90,8 @@ func New(c Config) *Sim {
 	c.AuthToken = cmp.Or(c.AuthToken, AuthToken)
 	c.ServiceSID = cmp.Or(c.ServiceSID, ServiceSID)
 	c.FlowSID = cmp.Or(c.FlowSID, FlowSID)
+	c.WorkspaceSID = cmp.Or(c.WorkspaceSID, WorkspaceSID)
+	c.WorkflowSID = cmp.Or(c.WorkflowSID, WorkflowSID)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Sim{
 		config:  c,

@@ -22,8 +22,10 @@ type Conversation struct {
 	Messages                      []Message     // ascending
 	Hooks                         []Hook        // scoped webhooks
 
-	next int  // Index of the next message
-	sent bool // to Flex
+	next     int    // Index of the next message
+	sent     bool   // to Flex, by a flow
+	customer string // identity, once it is at Flex
+	left     bool   // by the last agent, until the customer writes again
 }
 
 // Participant is a chat participant.
@@ -61,13 +63,6 @@ type Hook struct {
 	Created time.Time
 }
 
-// Task is a conversation that waits for an agent in Flex.
-type Task struct {
-	SID, Conversation string
-	Customer          string // identity of who said the first message
-	Created           time.Time
-}
-
 // Conversation returns a copy of the conversation as it is now.
 func (s *Sim) Conversation(sid string) (Conversation, bool) {
 	s.mu.Lock()
@@ -88,13 +83,6 @@ func (s *Sim) Conversations() []Conversation {
 		all[i] = c.copy()
 	}
 	return all
-}
-
-// Tasks returns all tasks, in order of creation.
-func (s *Sim) Tasks() []Task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.tasks)
 }
 
 // SkipIndex leaves n numbers out before the conversation's next message: "indices

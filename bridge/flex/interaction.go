@@ -1,0 +1,126 @@
+package flex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	interactions "github.com/twilio/twilio-go/rest/flex/v1"
+	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
+
+	"flexbridge/bridge"
+)
+
+const (
+	// taskChannel is the one for chats that every Flex workspace has.
+	taskChannel = "chat"
+	// canceled is the state of a task that nobody took in time, or that was called off.
+	canceled = "canceled"
+	// taskPage is the usual page of tasks; lists of tasks have no further ones
+	// ("Task Resource", twilio.com/docs/taskrouter/api/task).
+	taskPage = 50
+	// raising is how long after its conversation was made a task may still be to come.
+	raising = time.Minute
+)
+
+// interact hands the conversation over to agents by an Interaction, which makes a
+// task ("Interactions Resource",
+// twilio.com/docs/flex/developer/conversations/interactions-api/interactions).
+// Success says only that Flex has accepted it: the task comes a little later.
+func (d *Desk) interact(ctx context.Context, conversation string) error {
+	params := new(interactions.CreateInteractionParams).
+		SetChannel(map[string]any{
+			"type":         "web",
+			"initiated_by": "customer",
+			"properties":   map[string]any{"media_channel_sid": conversation},
+		}).
+		SetRouting(map[string]any{"properties": map[string]any{
+			"workspace_sid":            d.config.WorkspaceSID,
+			"workflow_sid":             d.config.WorkflowSID,
+			"task_channel_unique_name": taskChannel,
+			// As Send to Flex sets them, but nothing here tells who the customer is.
+			"attributes": map[string]any{
+				"channelType":     "web",
+				"conversationSid": conversation,
+				"customerName":    d.config.CustomerName,
+				"from":            d.config.CustomerName,
+				"name":            d.config.CustomerName,
+			},
+		}})
+	_, err := write(ctx, d, "creating an interaction of "+conversation, func(t *trip) (*interactions.FlexV1Interaction, error) {
+		made, err := interactions.NewApiService(t.handler).CreateInteraction(params)
+		if err == nil && value(made.Sid) == "" {
+			err = errIncomplete
+		}
+		return made, err
+	})
+	return withoutFlex(err)
+}
+
+// tasks are the states of the tasks made for the conversation. TaskRouter forgets
+// a task five minutes after it was completed or canceled ("Lifecycle of a Task:
+// Task State", twilio.com/docs/taskrouter/lifecycle-task-state).
+func (d *Desk) tasks(ctx context.Context, conversation string) ([]string, error) {
+	params := new(taskrouter.ListTaskParams).
+		SetEvaluateTaskAttributes(fmt.Sprintf("conversationSid == %q", conversation)).
+		SetPageSize(taskPage)
+	page, err := read(ctx, d, "listing the tasks of "+conversation, func(t *trip) (*taskrouter.ListTaskResponse, error) {
+		page, err := taskrouter.NewApiService(t.handler).PageTask(url.PathEscape(d.config.WorkspaceSID), params, "", "")
+		if err == nil && page.Tasks == nil {
+			err = errIncomplete // which is not the same as none
+		}
+		return page, err
+	})
+	if err != nil {
+		return nil, withoutFlex(err)
+	}
+	var states []string
+	for _, task := range page.Tasks {
+		states = append(states, value(task.AssignmentStatus))
+	}
+	return states, nil
+}
+
+// served reports whether one of the tasks is not canceled. One that is completed
+// counts: its agent left, and Flex makes another when the customer writes again.
+func served(tasks []string) bool {
+	return slices.ContainsFunc(tasks, func(state string) bool { return state != canceled })
+}
+
+// Abandoned asks TaskRouter, as bridge.Desk says. On the Studio route the workspace
+// is not known, so that it is false without a call.
+func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error) {
+	if d.config.FlowSID != "" {
+		return false, nil
+	}
+	tasks, err := d.tasks(ctx, conversation)
+	if err != nil || len(tasks) > 0 {
+		return err == nil && !served(tasks), err
+	}
+	// Forgotten, never made, or still to come.
+	return read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
+		c, err := t.api.FetchConversation(url.PathEscape(conversation))
+		if err != nil {
+			return false, err
+		}
+		now, err := http.ParseTime(t.header.Get("Date"))
+		if err != nil || c.DateCreated == nil {
+			return false, errIncomplete
+		}
+		// In one that is inactive the customer's next message may make a task.
+		return value(c.State) == active && now.Sub(*c.DateCreated) > raising, nil
+	})
+}
+
+// withoutFlex corrects the meaning of a 404 to calls that are not about a
+// conversation alone: Flex may not know the workspace or the workflow.
+func withoutFlex(err error) error {
+	if !errors.Is(err, bridge.ErrGone) {
+		return err
+	}
+	return fmt.Errorf("%w: Flex does not know the workspace, the workflow or the conversation: %v", bridge.ErrDeskRefused, err)
+}
