@@ -84,7 +84,7 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// target is where a request really goes: twilio-go's base URL cannot be set, and
+// target is where a request really goes: twilio-go's base URLs cannot be set, and
 // the URL of a next page is whatever the answer said, which must not choose who
 // gets our credentials. The paths of a service are those of the account's
 // default service below /Services (twilio.com/docs/conversations/api).
@@ -93,7 +93,14 @@ func (d *Desk) target(u *url.URL) (*url.URL, error) {
 	if service := d.config.ServiceSID; service != "" && !strings.HasPrefix(path, "/v1/Services/") {
 		path = "/v1/Services/" + url.PathEscape(service) + strings.TrimPrefix(path, "/v1")
 	}
-	target, err := url.Parse(strings.TrimSuffix(d.base.String(), "/") + path)
+	base := d.base
+	if base == nil {
+		if !strings.HasSuffix(u.Host, ".twilio.com") {
+			return nil, fmt.Errorf("%q is no host of Twilio's", u.Host)
+		}
+		base = &url.URL{Scheme: "https", Host: u.Host}
+	}
+	target, err := url.Parse(strings.TrimSuffix(base.String(), "/") + path)
 	if err != nil {
 		return nil, err
 	}

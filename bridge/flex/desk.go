@@ -41,7 +41,7 @@ type Config struct {
 	ServiceSID string
 
 	// APIURL takes Twilio's place in every call, with path and query unchanged;
-	// empty is https://conversations.twilio.com. TWILIO_EDGE and TWILIO_REGION of
+	// empty is the hosts of Twilio's APIs. TWILIO_EDGE and TWILIO_REGION of
 	// the environment have no effect.
 	APIURL string
 
@@ -64,7 +64,6 @@ type Config struct {
 }
 
 const (
-	twilioURL      = "https://conversations.twilio.com"
 	defaultTimeout = 10 * time.Second
 	// maxHookURL: error 50372, twilio.com/docs/api/errors/50372.
 	maxHookURL = 512
@@ -75,7 +74,7 @@ const (
 type Desk struct {
 	config      Config
 	credentials *client.Credentials
-	base        *url.URL
+	base        *url.URL // in place of Twilio's hosts, or nil
 	transport   *http.Transport
 	log         *slog.Logger
 }
@@ -85,16 +84,34 @@ var _ bridge.Desk = (*Desk)(nil)
 // New makes a desk; it calls nobody. Its errors name what is wrong with the
 // configuration, and hold no secret.
 func New(c Config) (*Desk, error) {
-	base, err := absolute(cmp.Or(c.APIURL, twilioURL))
+	d, err := connect(c)
 	if err != nil {
-		return nil, fmt.Errorf("the address of the API: %w", err)
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// connect makes what all calls need, of a desk or for an [Account].
+func connect(c Config) (*Desk, error) {
+	var base *url.URL
+	if c.APIURL != "" {
+		var err error
+		if base, err = absolute(c.APIURL); err != nil {
+			return nil, fmt.Errorf("the address of the API: %w", err)
+		}
 	}
 	credentials := client.NewCredentials(c.AccountSID, c.AuthToken)
 	if c.APIKey != "" || c.APISecret != "" {
 		credentials = client.NewCredentials(c.APIKey, c.APISecret)
 	}
-	if err := c.validate(credentials); err != nil {
-		return nil, err
+	switch {
+	case !alphanumeric.MatchString(credentials.Username):
+		return nil, errors.New("the account SID or API key is missing or has characters other than letters and digits")
+	case !alphanumeric.MatchString(credentials.Password):
+		return nil, errors.New("the auth token or API secret is missing or has characters other than letters and digits")
 	}
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 
@@ -117,12 +134,8 @@ func (d *Desk) CloseIdleConnections() { d.transport.CloseIdleConnections() }
 
 var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
-func (c Config) validate(credentials *client.Credentials) error {
+func (c Config) validate() error {
 	switch {
-	case !alphanumeric.MatchString(credentials.Username):
-		return errors.New("the account SID or API key is missing or has characters other than letters and digits")
-	case !alphanumeric.MatchString(credentials.Password):
-		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
 	case c.FlowSID == "":
 		return errors.New("the SID of the Studio flow is missing")
 	case c.Keys == nil:

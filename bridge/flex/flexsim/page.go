@@ -72,5 +72,5 @@ func pageURL(r *request, size, from, number int) string {
 	if from > 0 {
 		query.Set("PageToken", fmt.Sprint(tokenPrefix, from))
 	}
-	return apiURL + r.URL.EscapedPath() + "?" + query.Encode()
+	return hostOf(r.URL.Path) + r.URL.EscapedPath() + "?" + query.Encode()
 }

@@ -77,6 +77,9 @@ func (s *Sim) routes() *http.ServeMux {
 			mux.HandleFunc(method+" "+prefix+path, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
 		}
 	}
+	for _, rt := range administration {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, rt) })
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, route{serve: func(*Sim, *request) (any, *problem) { return nil, problemNotFound }})
 	})
@@ -149,7 +152,7 @@ func (rt route) check(params url.Values) *problem {
 		if !slices.Contains(known, name) {
 			return invalid(fmt.Sprintf("%s does not take %s", rt.op, name))
 		}
-		if len(values) > 1 && name != "Configuration.Filters" {
+		if len(values) > 1 && name != "Configuration.Filters" && name != "Filters" {
 			return invalid(name + " is repeated")
 		}
 	}

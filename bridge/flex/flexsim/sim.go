@@ -22,14 +22,21 @@ type Config struct {
 	AccountSID, AuthToken string // empty: the constants of this name
 	APIKey, APISecret     string // further credentials for REST; empty: none
 	ServiceSID            string // the account's default conversation service; empty: the constant
-	FlowSID               string // the Studio flow that sends to Flex; empty: the constant
+	FlowSID               string // a Studio flow that sends to Flex; empty: the constant
 
 	// Serial is what SIDs are counted from, so that two accounts whose
 	// conversations meet in one mailbox do not share any.
 	Serial int
 
-	// ServiceHook is the webhook of the whole service, as set up in the console.
-	ServiceHook ServiceHook
+	// Status of the account; empty: active.
+	Status string
+
+	// ServiceHook is the webhook of the whole service, as set up in the console, and
+	// GlobalHook the account's, which is used while the service has none.
+	ServiceHook, GlobalHook ServiceHook
+
+	// Workspaces of TaskRouter; nil: Flex's own, with a workflow and task channels.
+	Workspaces []Workspace
 
 	// Greeting is what the flow says before it sends a conversation to Flex; empty
 	// says nothing. Like any message of a Studio widget it fires no webhook.
@@ -45,9 +52,12 @@ type Config struct {
 	OnMessage func(context.Context, Message)
 }
 
-// ServiceHook is a post-event webhook for all conversations.
+// ServiceHook is a webhook for all conversations. Pre-event webhooks are kept, and
+// never sent.
 type ServiceHook struct {
-	URL     string   // empty: there is none
+	URL     string   // of post-events; empty: there is none
+	PreURL  string   // of pre-events
+	Method  string   // empty: POST
 	Filters []string // the events that it is sent, such as onMessageAdded
 }
 
@@ -64,6 +74,7 @@ type Sim struct {
 	mu            sync.Mutex
 	conversations []*Conversation
 	byName        map[string]*Conversation // and by SID, which no name looks like
+	flows         []*Flow
 	tasks         []Task
 	serial        int           // of the SID made last
 	busy          int           // goroutines under way
@@ -90,6 +101,12 @@ func New(c Config) *Sim {
 		changed: make(chan struct{}),
 		byName:  make(map[string]*Conversation),
 	}
+	if c.Workspaces == nil {
+		s.config.Workspaces = flexWorkspaces()
+	}
+	flow := &Flow{SID: c.FlowSID, Name: "Messaging Flow"}
+	flow.save(Published, flexFlow)
+	s.flows = append(s.flows, flow)
 	s.mux = s.routes()
 	return s
 }
