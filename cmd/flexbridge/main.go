@@ -1,6 +1,7 @@
 // Flexbridge lets an AI assistant ask a person in Twilio Flex.
 //
 //	flexbridge [serve]   the service, configured by the environment
+//	flexbridge setup     make what it needs in the Twilio account
 //	flexbridge demo      the service between a pretend Twilio and a pretend agent
 //	flexbridge health    whether the service on this machine lives
 //	flexbridge version   what this is
@@ -38,6 +39,7 @@ func command() *cli.Command {
 				Usage:  "run the service, configured by the environment",
 				Action: func(ctx context.Context, _ *cli.Command) error { return serve(ctx) },
 			},
+			setupCommand(),
 			{
 				Name:  "demo",
 				Usage: "run the service with a pretend Twilio and a pretend agent; needs nothing",
