@@ -120,7 +120,14 @@ func variableOf(problem error) string {
 	return name
 }
 
-func (s *setup) hookURL() string { return s.config.PublicURL + webhook.Path }
+// hookURL is where Twilio posts. PUBLIC_URL ends without a slash by now.
+func (c Config) hookURL() string { return c.PublicURL + webhook.Path }
+
+// isHook reports whether a webhook comes to us, with whatever query.
+func (c Config) isHook(address string) bool {
+	address, _, _ = strings.Cut(address, "?")
+	return address == c.hookURL()
+}
 
 func (s *setup) run(ctx context.Context) error {
 	defer s.account.CloseIdleConnections()

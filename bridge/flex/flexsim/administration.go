@@ -72,6 +72,14 @@ func (s *Sim) fetchAccount(r *request) (any, *problem) {
 	}, nil
 }
 
+// SetStatus makes the account active, suspended or closed. What it may do does
+// not change.
+func (s *Sim) SetStatus(status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.Status = status
+}
+
 func (s *Sim) fetchConfiguration(*request) (any, *problem) {
 	here := apiURL + "/v1/Configuration"
 	return map[string]any{
