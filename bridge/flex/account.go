@@ -1,6 +1,7 @@
 package flex
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -43,7 +44,7 @@ type Standing struct {
 }
 
 // Standing tells how the account is doing. An API key may not be allowed to ask.
-// It is one GET, as twilio-go has it in a package of a megabyte ("Account
+// It is a plain GET, as twilio-go's package for it takes longer to build than all others here ("Account
 // resource", twilio.com/docs/iam/api/account).
 func (a *Account) Standing(ctx context.Context) (Standing, error) {
 	address := "https://api.twilio.com/2010-04-01/Accounts/" + url.PathEscape(a.desk.config.AccountSID) + ".json"
@@ -114,7 +115,7 @@ func (a *Account) GlobalWebhook(ctx context.Context) (Webhook, error) {
 // never ours. An empty PostURL removes that.
 func (a *Account) SetServiceWebhook(ctx context.Context, service string, w Webhook) error {
 	params := new(conversations.UpdateServiceWebhookConfigurationParams).
-		SetPostWebhookUrl(w.PostURL).SetMethod(w.Method).SetFilters(w.Filters)
+		SetPostWebhookUrl(w.PostURL).SetMethod(cmp.Or(w.Method, http.MethodPost)).SetFilters(w.Filters)
 	_, err := write(ctx, a.desk, "changing the service's webhook",
 		func(t *trip) (*conversations.ConversationsV1ServiceWebhookConfiguration, error) {
 			return t.api.UpdateServiceWebhookConfiguration(url.PathEscape(service), params)

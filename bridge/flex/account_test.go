@@ -152,12 +152,20 @@ func TestAccountRefusesAndHidesSecrets(t *testing.T) {
 	}
 }
 
-func TestEachAPIHasItsHost(t *testing.T) {
-	a, err := flex.NewAccount(flex.Config{AccountSID: flexsim.AccountSID, AuthToken: token, Timeout: time.Nanosecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Workspaces(t.Context()); err == nil || !strings.Contains(err.Error(), "taskrouter.twilio.com") {
-		t.Errorf("Workspaces = %v, want a call to TaskRouter's own host", err)
+// Whoever writes the URL of a list's next page must not get our credentials.
+func TestCredentialsGoToTwilioOnly(t *testing.T) {
+	w := newWorld(t, func(c *flex.Config) { c.APIURL = "" })
+	for address, want := range map[string]string{
+		"https://studio.twilio.com/v2/Flows?PageToken=a":  "https://studio.twilio.com/v2/Flows?PageToken=a",
+		"http://taskrouter.twilio.com/v1/Workspaces":      "https://taskrouter.twilio.com/v1/Workspaces",
+		"https://x@conversations.twilio.com/v1/Services/": "https://conversations.twilio.com/v1/Services/",
+		"https://example.com/v2/Flows":                    "",
+		"https://twilio.com.example.com/v2/Flows":         "",
+		"https://studio.twilio.com:8443/v2/Flows":         "",
+		"/v2/Flows": "",
+	} {
+		if got, err := w.Target(address); got != want || (err == nil) != (want != "") {
+			t.Errorf("a call to %s goes to %q, %v, want %q", address, got, err, want)
+		}
 	}
 }

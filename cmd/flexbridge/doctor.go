@@ -97,6 +97,7 @@ type doctor struct {
 	broken   map[string]bool // variables with problems
 
 	limit  time.Duration // of each check; four in a row are the longest chain
+	slow   time.Duration // what a ping of Redis may take
 	lookup func(context.Context, string) ([]string, error)
 	roots  *x509.CertPool // nil: the system's
 	client *http.Client   // of PUBLIC_URL
@@ -112,7 +113,7 @@ func newDoctor() *doctor {
 	c, problems := readConfig()
 	d := &doctor{
 		config: c, problems: append(problems, c.problems()...), broken: make(map[string]bool),
-		limit: 7 * time.Second, lookup: net.DefaultResolver.LookupHost,
+		limit: 7 * time.Second, slow: slowRedis, lookup: net.DefaultResolver.LookupHost,
 	}
 	for _, p := range d.problems {
 		d.broken[variableOf(p)] = true

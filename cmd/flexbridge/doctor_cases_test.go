@@ -293,9 +293,11 @@ var ailments = []ailment{
 		p.later = func(d *doctor) { d.config.PublicURL = strings.Replace(d.config.PublicURL, "http:", "https:", 1) }
 	}},
 	{"nothing listens", "public URL", wrong, set("PUBLIC_URL", "http://127.0.0.1:1")},
-	{"hangs", "public URL", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
+	{"hangs", "public URL", wrong, both(before(func(_ http.ResponseWriter, r *http.Request) bool {
 		<-r.Context().Done()
 		return false
+	}), func(p *patient) {
+		p.later = func(d *doctor) { d.limit = 3 * time.Second }
 	})},
 	{"bad gateway", "public URL", wrong, answering("", http.StatusBadGateway)},
 	{"redirect", "public URL", wrong, answering("", http.StatusMovedPermanently, "Location", "https://other.example.com/")},
@@ -364,9 +366,11 @@ var ailments = []ailment{
 	{"redis evicts", "redis eviction", wrong, setting("maxmemory-policy", "allkeys-lru")},
 	{"redis forgets", "redis persistence", warned, setting("appendonly", "no")},
 	{"redis full", "redis memory", warned, setting("maxmemory", "1mb")},
-	{"redis slow", "redis latency", warned, throughRelay(func(b []byte) []byte {
-		time.Sleep(6 * time.Millisecond)
+	{"redis slow", "redis latency", warned, both(throughRelay(func(b []byte) []byte {
+		<-time.After(slowRedis + time.Millisecond)
 		return b
+	}), func(p *patient) {
+		p.later = func(d *doctor) { d.slow = slowRedis }
 	})},
 	{"redis old", "redis", wrong, throughRelay(func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte("redis_version:7."), []byte("redis_version:6."))

@@ -172,7 +172,7 @@ func (d *doctor) sameService(context.Context) finding {
 	case d.server.url != d.config.PublicURL:
 		return bad("start the service with this environment", "the service there calls itself %q", d.server.url)
 	case d.server.version != version():
-		return warning("deploy one of the two, or ask the doctor of the same version", "the service there is %s, this is %s", d.server.version, version())
+		return warning("deploy one of the two, or ask the doctor of the same version", "the service there is %q, this is %q", d.server.version, version())
 	}
 	return ok("%s, there and here", version())
 }

@@ -65,13 +65,13 @@ func (d *doctor) redisMemory(context.Context) finding {
 	})
 }
 
-// maxLatency is where a question begins to feel its dozen of round trips.
-const maxLatency = 5 * time.Millisecond
+// slowRedis is where a question begins to feel its dozen of round trips.
+const slowRedis = 5 * time.Millisecond
 
 func (d *doctor) redisLatency(context.Context) finding {
 	return d.ofRedis(func(c store.Checkup) finding {
-		if c.Latency > maxLatency {
-			return warning("run Redis in the same region and network", "the median of 20 pings took %v, more than %v", c.Latency.Round(10*time.Microsecond), maxLatency)
+		if c.Latency > d.slow {
+			return warning("run Redis in the same region and network", "the median of 20 pings took %v, more than %v", c.Latency.Round(10*time.Microsecond), d.slow)
 		}
 		return ok("the median of 20 pings took %v", c.Latency.Round(10*time.Microsecond))
 	})

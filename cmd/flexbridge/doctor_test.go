@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -85,7 +86,7 @@ func (p *patient) examined(change func(*patient)) report {
 	}
 	setEnviron(p.t, values)
 	d := newDoctor()
-	d.limit = 3 * time.Second
+	d.slow = time.Second // or a busy machine would be an ailment
 	if p.tls != nil {
 		d.roots = p.tls.roots
 	}
@@ -209,6 +210,23 @@ func TestDoctorCommand(t *testing.T) {
 		if r.Checks[i].Name != c.name {
 			t.Errorf("check %d is %q, want %q", i, r.Checks[i].Name, c.name)
 		}
+	}
+}
+
+// main ends with the doctor's exit code, and says nothing more.
+func TestDoctorExits(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{processVariable + "=doctor"}
+	stdin, err := cmd.StdinPipe() // open until the end, see beProcess
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(string(out), "wrong") || stderr.Len() > 0 {
+		t.Errorf("doctor of no environment = %v, %q, %s", err, &stderr, out)
 	}
 }
 

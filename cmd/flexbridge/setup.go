@@ -200,4 +200,7 @@ func (s *setup) environment() {
 	s.say("TWILIO_ACCOUNT_SID=%s", s.config.AccountSID)
 	s.say("TWILIO_FLOW_SID=%s", s.flow)
 	s.say("WEBHOOK_SCOPE=%s", s.config.WebhookScope)
+	if s.config.APIURL != "" {
+		s.say("TWILIO_API_URL=%s", s.config.APIURL)
+	}
 }

@@ -3,12 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"flexbridge/bridge/flex"
 	"flexbridge/bridge/flex/flexsim"
 	"flexbridge/deploy"
 )
@@ -108,7 +109,6 @@ func TestSetupFromNothing(t *testing.T) {
 			o.environ["PUBLIC_URL"] = "http://" + listener.Addr().String()
 			values := lines(o.must("--webhook", scope))
 			values["TWILIO_AUTH_TOKEN"], values["IDENTITY_SECRET"] = flexsim.AuthToken, strings.Repeat("i", 32)
-			values["TWILIO_API_URL"] = o.rest.URL
 			setEnviron(t, values)
 			c, err := loadConfig()
 			if err != nil {
@@ -342,10 +342,13 @@ func TestSetupFlowTellsWhenFlexTakesNoTask(t *testing.T) {
 	}
 }
 
-// The file that may be imported by hand is the one that is embedded.
-func TestStudioFlowFile(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/studio-flow.json")
-	if err != nil || !strings.Contains(string(text), `"description": "`+deploy.FlowMark) {
-		t.Errorf("deploy/studio-flow.json has not the mark that tells whose it is: %v", err)
+func TestStudioFlow(t *testing.T) {
+	flow := flex.Flow{Definition: deploy.StudioFlow("WW1", "TC1")}
+	workflow, channel, ok := flow.SendsToFlex()
+	if !ok || workflow != "WW1" || channel != "TC1" {
+		t.Errorf("the flow sends to %q, %q (%v), want WW1 and TC1", workflow, channel, ok)
+	}
+	if text := fmt.Sprint(flow.Definition); !strings.Contains(text, "description:"+deploy.FlowMark) || strings.Contains(text, "_SID") {
+		t.Errorf("the flow has no mark, or a placeholder:\n%s", text)
 	}
 }

@@ -54,7 +54,7 @@ func (s *setup) planNoWebhook(ctx context.Context) error {
 		return err
 	}
 	now.PostURL = ""
-	s.change("remove our webhook from the service "+s.service,
+	s.change("remove our webhook from the service "+s.service+"; conversations that were opened with it are heard of later",
 		func(ctx context.Context) error { return s.account.SetServiceWebhook(ctx, s.service, now) })
 	return nil
 }

@@ -66,7 +66,7 @@ func (s *Sim) fetchAccount(r *request) (any, *problem) {
 	}
 	return map[string]any{
 		"sid": s.config.AccountSID, "owner_account_sid": s.config.AccountSID, "auth_token": s.config.AuthToken,
-		"friendly_name": "Simulated", "status": cmp.Or(s.config.Status, "active"), "type": "Full",
+		"friendly_name": "Simulated", "status": s.status, "type": "Full",
 		"date_created": "Fri, 01 Apr 2022 00:00:00 +0000", "date_updated": "Fri, 01 Apr 2022 00:00:00 +0000",
 		"uri": r.URL.Path, "subresource_uris": map[string]any{},
 	}, nil
@@ -77,7 +77,7 @@ func (s *Sim) fetchAccount(r *request) (any, *problem) {
 func (s *Sim) SetStatus(status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.config.Status = status
+	s.status = status
 }
 
 func (s *Sim) fetchConfiguration(*request) (any, *problem) {
@@ -94,31 +94,31 @@ func (s *Sim) fetchConfiguration(*request) (any, *problem) {
 func (s *Sim) SetServiceHook(h ServiceHook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.config.ServiceHook = h
+	s.serviceHook = h
 }
 
 // SetGlobalHook replaces the account's webhook, as in the console.
 func (s *Sim) SetGlobalHook(h ServiceHook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.config.GlobalHook = h
+	s.globalHook = h
 }
 
 // ServiceHook is the service's webhook as it is now.
 func (s *Sim) ServiceHook() ServiceHook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.config.ServiceHook
+	return s.serviceHook
 }
 
 // hook is the webhook that hears of every conversation: the service's, and
 // without one the account's ("Per-Service Webhook Resource"). It is called with
 // the mutex held.
 func (s *Sim) hook() ServiceHook {
-	if own := s.config.ServiceHook; own.URL != "" || own.PreURL != "" {
+	if own := s.serviceHook; own.URL != "" || own.PreURL != "" {
 		return own
 	}
-	return s.config.GlobalHook
+	return s.globalHook
 }
 
 // postEvents and preEvents are the filters of a whole service ("Conversations Webhooks").
@@ -131,21 +131,21 @@ var (
 )
 
 func (s *Sim) fetchGlobalWebhook(*request) (any, *problem) {
-	shape := s.config.GlobalHook.shape()
+	shape := s.globalHook.shape()
 	shape["account_sid"], shape["target"] = s.config.AccountSID, "webhook"
 	shape["url"] = apiURL + "/v1/Configuration/Webhooks"
 	return shape, nil
 }
 
 func (s *Sim) fetchServiceWebhook(*request) (any, *problem) {
-	shape := s.config.ServiceHook.shape()
+	shape := s.serviceHook.shape()
 	shape["account_sid"], shape["chat_service_sid"] = s.config.AccountSID, s.config.ServiceSID
 	shape["url"] = apiURL + "/v1/Services/" + s.config.ServiceSID + "/Configuration/Webhooks"
 	return shape, nil
 }
 
 func (s *Sim) updateServiceWebhook(r *request) (any, *problem) {
-	h := s.config.ServiceHook
+	h := s.serviceHook
 	if r.params.Has("PreWebhookUrl") {
 		h.PreURL = r.params.Get("PreWebhookUrl")
 	}
@@ -169,7 +169,7 @@ func (s *Sim) updateServiceWebhook(r *request) (any, *problem) {
 			return nil, invalid("PostWebhookUrl or PreWebhookUrl")
 		}
 	}
-	s.config.ServiceHook = h
+	s.serviceHook = h
 	s.note()
 	return s.fetchServiceWebhook(r)
 }

@@ -28,15 +28,8 @@ type Config struct {
 	// conversations meet in one mailbox do not share any.
 	Serial int
 
-	// Status of the account; empty: active.
-	Status string
-
-	// ServiceHook is the webhook of the whole service, as set up in the console, and
-	// GlobalHook the account's, which is used while the service has none.
-	ServiceHook, GlobalHook ServiceHook
-
-	// Workspaces of TaskRouter; nil: Flex's own, with a workflow and task channels.
-	Workspaces []Workspace
+	// ServiceHook is the webhook of the whole service, as set up in the console.
+	ServiceHook ServiceHook
 
 	// Greeting is what the flow says before it sends a conversation to Flex; empty
 	// says nothing. Like any message of a Studio widget it fires no webhook.
@@ -74,6 +67,10 @@ type Sim struct {
 	mu            sync.Mutex
 	conversations []*Conversation
 	byName        map[string]*Conversation // and by SID, which no name looks like
+	status        string                   // of the account
+	serviceHook   ServiceHook
+	globalHook    ServiceHook
+	workspaces    []Workspace
 	flows         []*Flow
 	tasks         []Task
 	serial        int           // of the SID made last
@@ -85,7 +82,7 @@ type Sim struct {
 	webhookRules  []*webhookRule
 }
 
-// New starts an account without conversations. Close ends it.
+// New starts an account with Flex: a workspace, a flow, and no conversations. Close ends it.
 func New(c Config) *Sim {
 	c.AccountSID = cmp.Or(c.AccountSID, AccountSID)
 	c.AuthToken = cmp.Or(c.AuthToken, AuthToken)
@@ -101,9 +98,7 @@ func New(c Config) *Sim {
 		changed: make(chan struct{}),
 		byName:  make(map[string]*Conversation),
 	}
-	if c.Workspaces == nil {
-		s.config.Workspaces = flexWorkspaces()
-	}
+	s.status, s.serviceHook, s.workspaces = "active", c.ServiceHook, flexWorkspaces()
 	flow := &Flow{SID: c.FlowSID, Name: "Messaging Flow"}
 	flow.save(Published, flexFlow)
 	s.flows = append(s.flows, flow)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The SIDs of the workspace of a Config that leaves them out.
+// The SIDs of what Flex begins with.
 const (
 	WorkspaceSID   = "WS00000000000000000000000000000001"
 	WorkflowSID    = "WW00000000000000000000000000000001"
@@ -39,7 +39,7 @@ func flexWorkspaces() []Workspace {
 // routable reports whether a task can be made with the workflow and the task
 // channel, which may be named by its unique name. It is called with the mutex held.
 func (s *Sim) routable(workflow, channel string) bool {
-	return slices.ContainsFunc(s.config.Workspaces, func(w Workspace) bool {
+	return slices.ContainsFunc(s.workspaces, func(w Workspace) bool {
 		return slices.ContainsFunc(w.Workflows, func(r Resource) bool { return r.SID == workflow }) &&
 			slices.ContainsFunc(w.TaskChannels, func(r Resource) bool { return r.SID == channel || r.UniqueName == channel })
 	})
@@ -49,11 +49,11 @@ func (s *Sim) routable(workflow, channel string) bool {
 func (s *Sim) SetWorkspaces(all ...Workspace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.config.Workspaces = all
+	s.workspaces = all
 }
 
 func (s *Sim) listWorkspaces(r *request) (any, *problem) {
-	return listing(r, "workspaces", 50, 1000, s.config.Workspaces, func(w Workspace) any {
+	return listing(r, "workspaces", 50, 1000, s.workspaces, func(w Workspace) any {
 		here := taskrouterURL + "/v1/Workspaces/" + w.SID
 		shape := s.shapeResource(here, Resource{SID: w.SID, Name: w.Name})
 		shape["multi_task_enabled"], shape["prioritize_queue_order"] = true, "FIFO"
@@ -91,11 +91,11 @@ func (s *Sim) listTaskChannels(r *request) (any, *problem) {
 }
 
 func (s *Sim) workspace(r *request) (Workspace, *problem) {
-	i := slices.IndexFunc(s.config.Workspaces, func(w Workspace) bool { return w.SID == r.PathValue("workspace") })
+	i := slices.IndexFunc(s.workspaces, func(w Workspace) bool { return w.SID == r.PathValue("workspace") })
 	if i < 0 {
 		return Workspace{}, problemNotFound
 	}
-	return s.config.Workspaces[i], nil
+	return s.workspaces[i], nil
 }
 
 // shapeResource has what TaskRouter's resources have in common.
