@@ -66,18 +66,22 @@ func (a *Account) Standing(ctx context.Context) (Standing, error) {
 	})
 }
 
-// DefaultService is the conversation service (IS…) that a call means which names
-// none ("Configuration resource", twilio.com/docs/conversations/api/configuration-resource).
-func (a *Account) DefaultService(ctx context.Context) (string, error) {
-	return read(ctx, a.desk, "fetching the conversation service", func(t *trip) (string, error) {
+// Service is a conversation service (IS…) and the account (AC…) that it is in.
+type Service struct{ SID, Account string }
+
+// DefaultService is the service that a call means which names none; the account
+// is that of the credentials ("Configuration resource",
+// twilio.com/docs/conversations/api/configuration-resource).
+func (a *Account) DefaultService(ctx context.Context) (Service, error) {
+	return read(ctx, a.desk, "fetching the conversation service", func(t *trip) (Service, error) {
 		c, err := t.api.FetchConfiguration()
 		if err == nil && value(c.DefaultChatServiceSid) == "" {
 			err = errIncomplete
 		}
 		if err != nil {
-			return "", err
+			return Service{}, err
 		}
-		return *c.DefaultChatServiceSid, nil
+		return Service{*c.DefaultChatServiceSid, value(c.AccountSid)}, nil
 	})
 }
 

@@ -34,8 +34,8 @@ func TestAccount(t *testing.T) {
 	if s, err := a.Standing(ctx); err != nil || s.Status != "active" || s.Ahead.Abs() > 5*time.Second {
 		t.Errorf("Standing = %+v, %v", s, err)
 	}
-	if s, err := a.DefaultService(ctx); err != nil || s != flexsim.ServiceSID {
-		t.Errorf("DefaultService = %s, %v", s, err)
+	if s, err := a.DefaultService(ctx); err != nil || s.SID != flexsim.ServiceSID || s.Account != flexsim.AccountSID {
+		t.Errorf("DefaultService = %+v, %v", s, err)
 	}
 	if all, err := a.Workspaces(ctx); err != nil || len(all) != 1 || all[0].Name != flex.FlexWorkspace {
 		t.Errorf("Workspaces = %v, %v", all, err)

@@ -241,6 +241,19 @@ var ailments = []ailment{
 	{"account of another token", "auth token", wrong, set("TWILIO_ACCOUNT_SID", "ACffffffffffffffffffffffffffffffff")},
 	{"account suspended", "auth token", wrong, func(p *patient) { p.twilio.SetStatus("suspended") }},
 	{"API key", "API key", wrong, both(set("TWILIO_API_KEY", testKey), set("TWILIO_API_SECRET", "hunter2"))},
+	{"API key of another account", "API key", wrong, both(set("TWILIO_API_KEY", testKey), set("TWILIO_API_SECRET", "keysecret"), func(p *patient) {
+		p.rest = func(twilio http.Handler) http.Handler {
+			other := flexsim.New(flexsim.Config{AccountSID: "ACffffffffffffffffffffffffffffffff", APIKey: testKey, APISecret: "keysecret"})
+			p.t.Cleanup(other.Close)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if user, _, _ := r.BasicAuth(); user == testKey {
+					other.ServeHTTP(w, r)
+					return
+				}
+				twilio.ServeHTTP(w, r)
+			})
+		}
+	})},
 	{"Twilio down", "auth token", unchecked, func(p *patient) { p.twilio.Break(flexsim.AnyOp, -1, flexsim.Fault{Status: 503, HTML: true}) }},
 	{"clock", "clock", warned, func(p *patient) {
 		p.rest = func(twilio http.Handler) http.Handler {
@@ -372,6 +385,7 @@ var ailments = []ailment{
 	}), func(p *patient) {
 		p.later = func(d *doctor) { d.slow = slowRedis }
 	})},
+	{"redis URL", "redis", wrong, set("REDIS_URL", "https://:hunter2@redis.example.com")},
 	{"redis old", "redis", wrong, throughRelay(func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte("redis_version:7."), []byte("redis_version:6."))
 	})},

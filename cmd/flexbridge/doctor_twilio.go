@@ -77,11 +77,13 @@ func (d *doctor) apiKey(ctx context.Context) finding {
 		return ok("none: calls are made with the auth token")
 	}
 	return d.account(true, func(a *flex.Account) finding {
-		switch _, err := a.DefaultService(ctx); {
+		switch service, err := a.DefaultService(ctx); {
 		case errors.Is(err, bridge.ErrDeskRefused):
 			return bad("make a standard API key in the Console, of this account, and set both TWILIO_API_KEY and TWILIO_API_SECRET", "Twilio does not accept the API key %s", d.config.APIKey)
 		case err != nil:
 			return failed(err)
+		case service.Account != d.config.AccountSID:
+			return bad("make an API key of TWILIO_ACCOUNT_SID's account", "the API key %s is of the account %s", d.config.APIKey, service.Account)
 		}
 		return ok("%s is accepted", d.config.APIKey)
 	})
@@ -109,12 +111,12 @@ func (d *doctor) conversationService(ctx context.Context) finding {
 		if err != nil {
 			return failed(err)
 		}
-		d.service = service
-		if own := d.config.ServiceSID; own != "" && own != service {
+		d.service = service.SID
+		if own := d.config.ServiceSID; own != "" && own != d.service {
 			return bad("leave TWILIO_SERVICE_SID empty, or make that service the account's default",
-				"TWILIO_SERVICE_SID is %s, the account's default is %s, and Flex works with that only", own, service)
+				"TWILIO_SERVICE_SID is %s, the account's default is %s, and Flex works with that only", own, d.service)
 		}
-		return ok("%s is the account's default", service)
+		return ok("%s is the account's default", d.service)
 	})
 }
 

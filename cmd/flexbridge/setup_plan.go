@@ -48,12 +48,18 @@ func (s *setup) change(what string, do func(context.Context) error) {
 	s.changes = append(s.changes, change{what, do})
 }
 
-func (s *setup) findService(ctx context.Context) (err error) {
-	s.service, err = s.account.DefaultService(ctx)
-	if own := s.config.ServiceSID; err == nil && own != "" && own != s.service {
+func (s *setup) findService(ctx context.Context) error {
+	service, err := s.account.DefaultService(ctx)
+	s.service = service.SID
+	switch own := s.config.ServiceSID; {
+	case err != nil:
+		return err
+	case service.Account != s.config.AccountSID:
+		return fmt.Errorf("TWILIO_API_KEY is of the account %s, and not of TWILIO_ACCOUNT_SID", service.Account)
+	case own != "" && own != s.service:
 		return fmt.Errorf("TWILIO_SERVICE_SID is %s, but Flex works with the account's default conversation service only, which is %s: leave it empty", own, s.service)
 	}
-	return err
+	return nil
 }
 
 // definition is the flow as it should be, for the workflow and the task channel
