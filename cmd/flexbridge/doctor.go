@@ -78,9 +78,9 @@ var checks = []check{
 	{"address", "PUBLIC_URL", "", (*doctor).address},
 	{"certificate", "", "address", (*doctor).certificate},
 	{"public URL", "", "certificate", (*doctor).publicURL},
-	{"webhook", "TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_AUTH_TOKEN_SECONDARY", "public URL,auth token", (*doctor).signedWebhook},
-	{"unsigned webhook", "", "public URL", (*doctor).unsignedWebhook},
-	{"version", "", "webhook", (*doctor).sameService},
+	{"unsigned webhook", "WEBHOOK_VERIFY", "public URL", (*doctor).unsignedWebhook},
+	{"signed webhook", "TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_AUTH_TOKEN_SECONDARY", "unsigned webhook,auth token", (*doctor).signedWebhook},
+	{"version", "", "signed webhook", (*doctor).sameService},
 	{"redis", "REDIS_URL", "", (*doctor).redisServer},
 	{"redis eviction", "", "redis", (*doctor).redisEviction},
 	{"redis persistence", "", "redis", (*doctor).redisPersistence},
@@ -96,7 +96,7 @@ type doctor struct {
 	problems []error
 	broken   map[string]bool // variables with problems
 
-	limit  time.Duration // of each check; four in a row are the longest chain
+	limit  time.Duration // of each check; five in a row are the longest chain
 	slow   time.Duration // what a ping of Redis may take
 	lookup func(context.Context, string) ([]string, error)
 	roots  *x509.CertPool // nil: the system's
@@ -113,7 +113,7 @@ func newDoctor() *doctor {
 	c, problems := readConfig()
 	d := &doctor{
 		config: c, problems: append(problems, c.problems()...), broken: make(map[string]bool),
-		limit: 7 * time.Second, slow: slowRedis, lookup: net.DefaultResolver.LookupHost,
+		limit: 6 * time.Second, slow: slowRedis, lookup: net.DefaultResolver.LookupHost,
 	}
 	for _, p := range d.problems {
 		d.broken[variableOf(p)] = true

@@ -325,25 +325,25 @@ var ailments = []ailment{
 		}
 	}},
 
-	{"proxy strips the path", "webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
+	{"proxy strips the path", "unsigned webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
 		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/twilio")
 		return true
 	})},
-	{"proxy adds a query", "webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
+	{"proxy adds a query", "signed webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.RawQuery != "" {
 			r.URL.RawQuery += "&via=proxy"
 		}
 		return true
 	})},
-	{"proxy drops the query", "webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
+	{"proxy drops the query", "signed webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
 		r.URL.RawQuery = ""
 		return true
 	})},
-	{"proxy drops the signature", "webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
+	{"proxy drops the signature", "signed webhook", wrong, before(func(_ http.ResponseWriter, r *http.Request) bool {
 		r.Header.Del("X-Twilio-Signature")
 		return true
 	})},
-	{"proxy refuses posts", "webhook", wrong, before(func(w http.ResponseWriter, r *http.Request) bool {
+	{"proxy refuses posts", "signed webhook", wrong, before(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("X-Twilio-Signature") == "" {
 			return true
 		}
@@ -351,25 +351,28 @@ var ailments = []ailment{
 		return false
 	})},
 	{"proxy answers for us", "unsigned webhook", wrong, answering(hookPath, http.StatusNoContent)},
-	{"service with another token", "webhook", wrong, func(p *patient) {
+	{"service observes", "unsigned webhook", wrong, func(p *patient) {
+		p.service = func(c *Config) { c.WebhookVerify = "observe" }
+	}},
+	{"service with another token", "signed webhook", wrong, func(p *patient) {
 		p.service = func(c *Config) { c.AuthToken = "anothertoken" }
 	}},
-	{"service with the next token", "webhook", wrong, both(set("TWILIO_AUTH_TOKEN_SECONDARY", "nexttoken"), func(p *patient) {
+	{"service with the next token", "signed webhook", wrong, both(set("TWILIO_AUTH_TOKEN_SECONDARY", "nexttoken"), func(p *patient) {
 		p.service = func(c *Config) { c.AuthToken = "nexttoken" }
 	})},
-	{"service of another account", "webhook", wrong, func(p *patient) {
+	{"service of another account", "signed webhook", wrong, func(p *patient) {
 		p.service = func(c *Config) { c.AccountSID = "ACffffffffffffffffffffffffffffffff" }
 	}},
-	{"service with another PUBLIC_URL", "webhook", wrong, func(p *patient) {
+	{"service with another PUBLIC_URL", "signed webhook", wrong, func(p *patient) {
 		p.service = func(c *Config) { c.PublicURL = "https://old.example.com" }
 	}},
-	{"service with another scheme", "webhook", wrong, stale(func(u string) string { return strings.Replace(u, "http:", "https:", 1) })},
-	{"service without the port", "webhook", wrong, stale(func(u string) string {
+	{"service with another scheme", "signed webhook", wrong, stale(func(u string) string { return strings.Replace(u, "http:", "https:", 1) })},
+	{"service without the port", "signed webhook", wrong, stale(func(u string) string {
 		parsed, _ := url.Parse(u)
 		parsed.Host = parsed.Hostname()
 		return parsed.String()
 	})},
-	{"service without the path", "webhook", wrong, both(func(p *patient) { p.path = "/bridge" },
+	{"service without the path", "signed webhook", wrong, both(func(p *patient) { p.path = "/bridge" },
 		stale(func(u string) string { return strings.TrimSuffix(u, "/bridge") }))},
 	{"another version", "version", warned, stale(func(u string) string { return u })},
 

@@ -191,6 +191,21 @@ func (a ailment) exits(t *testing.T, r report) {
 	}
 }
 
+// A service that acknowledges every webhook does not tell whether it would accept it.
+func TestDoctorOfObserving(t *testing.T) {
+	r := newPatient(t, storetest.StartRedis(t)).examined(func(p *patient) {
+		p.environ["WEBHOOK_VERIFY"] = "observe"
+		p.service = func(c *Config) { c.WebhookVerify = "observe" }
+	})
+	status := make(map[string]outcome)
+	for _, f := range r.Checks {
+		status[f.Name] = f.Status
+	}
+	if status["unsigned webhook"] != warned || status["signed webhook"] != unchecked || r.exit() != exitCode(2) {
+		t.Errorf("the doctor finds %v, %v", status, r.exit())
+	}
+}
+
 func TestDoctorCommand(t *testing.T) {
 	setEnviron(t, map[string]string{"PUBLIC_URL": "hunter2"})
 	var out bytes.Buffer

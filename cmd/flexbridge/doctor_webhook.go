@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -43,17 +42,38 @@ func (d *doctor) query() string {
 	return "?" + bridge.HookParam + "=doctor"
 }
 
+// unsignedWebhook finds out whether a webhook comes to something that verifies it.
+func (d *doctor) unsignedWebhook(ctx context.Context) finding {
+	status, _, err := d.post(ctx, trial{})
+	accepted := status >= 200 && status < 300
+	switch {
+	case err != nil:
+		return silent(err)
+	case accepted && d.config.WebhookVerify == "observe":
+		return warning("set WEBHOOK_VERIFY=enforce when the log shows that Twilio's own would be accepted", "one without a signature is acknowledged: WEBHOOK_VERIFY is observe")
+	case accepted:
+		return bad("set WEBHOOK_VERIFY=enforce in the service; if it is, something else answers in its place, and must not", "one without a signature is accepted")
+	case status == http.StatusNotFound:
+		return bad("let the proxy pass "+webhook.Path+" below PUBLIC_URL as it is", "%s is not found there: the path does not arrive", webhook.Path)
+	case status != http.StatusForbidden:
+		return bad("let the proxy pass POST "+webhook.Path+" to the service as it is", "one without a signature is answered with HTTP %d, not 403", status)
+	}
+	return ok("one without a signature is refused")
+}
+
 func (d *doctor) signedWebhook(ctx context.Context) finding {
+	if d.config.WebhookVerify == "observe" {
+		return finding{Status: unchecked, Text: "with WEBHOOK_VERIFY=observe every signature is acknowledged",
+			Do: "see the outcome of Twilio's own webhooks in the log"}
+	}
 	status, body, err := d.post(ctx, trial{query: d.query(), over: d.config.hookURL() + d.query(), token: d.config.AuthToken})
 	switch {
 	case err != nil:
 		return silent(err)
 	case status >= 200 && status < 300:
 		return ok("one signed as Twilio does is accepted")
-	case status == http.StatusNotFound:
-		return bad("let the proxy pass "+webhook.Path+" below PUBLIC_URL as it is", "%s is not found there: the path does not arrive", webhook.Path)
 	case status != http.StatusForbidden:
-		return bad("let the proxy pass POST "+webhook.Path+" to the service as it is", "a signed webhook is answered with HTTP %d", status)
+		return bad("let the proxy pass POST "+webhook.Path+" to the service as it is", "one signed as Twilio does is answered with HTTP %d", status)
 	case strings.Contains(body, "header is missing"):
 		return bad("let the proxy pass it on", "the header X-Twilio-Signature does not arrive")
 	case strings.Contains(body, "another account"):
@@ -92,18 +112,4 @@ func (d *doctor) trials() []trial {
 			bad("start the service with this environment", "the service there knows TWILIO_AUTH_TOKEN_SECONDARY only")})
 	}
 	return all
-}
-
-func (d *doctor) unsignedWebhook(ctx context.Context) finding {
-	status, _, err := d.post(ctx, trial{})
-	switch {
-	case err != nil:
-		return silent(err)
-	case status >= 200 && status < 300:
-		return bad("let the service enforce signatures; whatever answers in its place must not", "a webhook without a signature is accepted: anybody can pretend to be Twilio")
-	case status != http.StatusForbidden:
-		return finding{Status: unchecked, Text: fmt.Sprintf("an unsigned webhook is answered with HTTP %d, not 403", status),
-			Do: "let the proxy pass POST " + webhook.Path + " to the service as it is"}
-	}
-	return ok("one without a signature is refused")
 }

@@ -195,7 +195,7 @@ func (s *setup) consent() error {
 // environment prints the lines of .env that follow from the account. Secrets are
 // left to who has them.
 func (s *setup) environment() {
-	s.say("\n# These lines belong in .env, with TWILIO_AUTH_TOKEN and IDENTITY_SECRET.")
+	s.say("\n# These lines belong in .env, beside the secrets and AUTH_MODE.")
 	s.say("PUBLIC_URL=%s", s.config.PublicURL)
 	s.say("TWILIO_ACCOUNT_SID=%s", s.config.AccountSID)
 	s.say("TWILIO_FLOW_SID=%s", s.flow)

@@ -108,7 +108,7 @@ func TestSetupFromNothing(t *testing.T) {
 			}
 			o.environ["PUBLIC_URL"] = "http://" + listener.Addr().String()
 			values := lines(o.must("--webhook", scope))
-			values["TWILIO_AUTH_TOKEN"], values["IDENTITY_SECRET"] = flexsim.AuthToken, strings.Repeat("i", 32)
+			values["TWILIO_AUTH_TOKEN"], values["IDENTITY_SECRET"], values["AUTH_MODE"] = flexsim.AuthToken, strings.Repeat("i", 32), "none"
 			setEnviron(t, values)
 			c, err := loadConfig()
 			if err != nil {
@@ -128,7 +128,7 @@ func TestSetupFromNothing(t *testing.T) {
 // serve runs a replica at the listener.
 func (o *operator) serve(c Config, listener net.Listener) *replica {
 	o.t.Helper()
-	s, err := newService(c, testLogger(o.t), o.tune...)
+	s, err := newService(o.t.Context(), c, testLogger(o.t), o.tune...)
 	if err != nil {
 		o.t.Fatal(err)
 	}
