@@ -66,11 +66,11 @@ type setup struct {
 // change is one call that changes something.
 type change struct {
 	what string
-	make func(context.Context) error
+	do   func(context.Context) error
 }
 
-// setupTime is the longest that all calls take together.
-const setupTime = 2 * time.Minute
+// setupTime is the longest that the looks take together, and so the changes.
+const setupTime = time.Minute
 
 func newSetup(o setupOptions, out io.Writer) (*setup, error) {
 	c, problems := readConfig()
@@ -131,13 +131,11 @@ func (c Config) isHook(address string) bool {
 
 func (s *setup) run(ctx context.Context) error {
 	defer s.account.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, setupTime)
-	defer cancel()
 	plan := s.plan
 	if s.remove {
 		plan = s.planRemoval
 	}
-	if err := plan(ctx); err != nil {
+	if err := within(ctx, setupTime, plan); err != nil {
 		return err
 	}
 	s.show()
@@ -148,14 +146,27 @@ func (s *setup) run(ctx context.Context) error {
 	if err := s.consent(); err != nil {
 		return err
 	}
-	for _, c := range s.changes {
-		if err := c.make(ctx); err != nil {
-			return err
-		}
-		s.say("done: %s", c.what)
+	if err := within(ctx, setupTime, s.makeChanges); err != nil {
+		return err
 	}
 	if !s.remove {
 		s.environment()
+	}
+	return nil
+}
+
+func within(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return f(ctx)
+}
+
+func (s *setup) makeChanges(ctx context.Context) error {
+	for _, c := range s.changes {
+		if err := c.do(ctx); err != nil {
+			return err
+		}
+		s.say("done: %s", c.what)
 	}
 	return nil
 }
