@@ -2,7 +2,6 @@ package flex
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,7 +35,7 @@ const (
 // own that binds the one and notes the others. Connections are shared.
 type trip struct {
 	api     *twilio.ApiService
-	handler *client.RequestHandler // api's; for those of Flex and TaskRouter, too
+	handler *client.RequestHandler // api's, and of Twilio's other APIs
 	desk    *Desk
 	ctx     context.Context
 	sent    atomic.Bool // a connection took the request, so Twilio may have got it
@@ -87,25 +86,26 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// The hosts of Twilio's APIs, as twilio-go has them.
-const (
-	conversationsHost = "conversations.twilio.com"
-	flexHost          = "flex-api.twilio.com"
-	taskrouterHost    = "taskrouter.twilio.com"
-)
+// conversationsHost is the API whose paths are those of a service.
+const conversationsHost = "conversations.twilio.com"
 
-// target is where a request really goes: twilio-go's base URL cannot be set, and
+// target is where a request really goes: twilio-go's base URLs cannot be set, and
 // the URL of a next page is whatever the answer said, which must not choose who
 // gets our credentials. The paths of a service are those of the account's
 // default service below /Services (twilio.com/docs/conversations/api).
 func (d *Desk) target(u *url.URL) (*url.URL, error) {
-	host, path := conversationsHost, u.EscapedPath()
-	if u.Host == flexHost || u.Host == taskrouterHost || u.Host == mediaHost {
-		host = u.Host
-	} else if service := d.config.ServiceSID; service != "" && !strings.HasPrefix(path, "/v1/Services/") {
+	path := u.EscapedPath()
+	if service := d.config.ServiceSID; service != "" && u.Host == conversationsHost && !strings.HasPrefix(path, "/v1/Services/") {
 		path = "/v1/Services/" + url.PathEscape(service) + strings.TrimPrefix(path, "/v1")
 	}
-	target, err := url.Parse(strings.TrimSuffix(cmp.Or(d.config.APIURL, "https://"+host), "/") + path)
+	base := d.base
+	if base == nil {
+		if !strings.HasSuffix(u.Host, ".twilio.com") {
+			return nil, fmt.Errorf("%q is no host of Twilio's", u.Host)
+		}
+		base = &url.URL{Scheme: "https", Host: u.Host}
+	}
+	target, err := url.Parse(strings.TrimSuffix(base.String(), "/") + path)
 	if err != nil {
 		return nil, err
 	}

@@ -48,10 +48,8 @@ type Config struct {
 	ServiceSID string
 
 	// APIURL takes Twilio's place in every call, with path and query unchanged;
-	// empty is https://conversations.twilio.com, for files https://mcs.us1.twilio.com,
-	// and on the Interactions route also https://flex-api.twilio.com and
-	// https://taskrouter.twilio.com. TWILIO_EDGE and TWILIO_REGION of the environment
-	// have no effect.
+	// empty is the hosts of Twilio's APIs. TWILIO_EDGE and TWILIO_REGION of
+	// the environment have no effect.
 	APIURL string
 
 	// WebhookURL is the public URL of our webhook, without a query. Required
@@ -93,6 +91,7 @@ const (
 type Desk struct {
 	config      Config
 	credentials *client.Credentials
+	base        *url.URL // in place of Twilio's hosts, or nil
 	transport   *http.Transport
 	log         *slog.Logger
 
@@ -104,12 +103,34 @@ var _ bridge.Desk = (*Desk)(nil)
 // New makes a desk; it calls nobody. Its errors name what is wrong with the
 // configuration, and hold no secret.
 func New(c Config) (*Desk, error) {
+	d, err := connect(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// connect makes what all calls need, of a desk or for an [Account].
+func connect(c Config) (*Desk, error) {
+	var base *url.URL
+	if c.APIURL != "" {
+		var err error
+		if base, err = absolute(c.APIURL); err != nil {
+			return nil, fmt.Errorf("the address of the API: %w", err)
+		}
+	}
 	credentials := client.NewCredentials(c.AccountSID, c.AuthToken)
 	if c.APIKey != "" || c.APISecret != "" {
 		credentials = client.NewCredentials(c.APIKey, c.APISecret)
 	}
-	if err := c.validate(credentials); err != nil {
-		return nil, err
+	switch {
+	case !alphanumeric.MatchString(credentials.Username):
+		return nil, errors.New("the account SID or API key is missing or has characters other than letters and digits")
+	case !alphanumeric.MatchString(credentials.Password):
+		return nil, errors.New("the auth token or API secret is missing or has characters other than letters and digits")
 	}
 	c.CustomerName = cmp.Or(c.CustomerName, defaultCustomerName)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
@@ -124,7 +145,7 @@ func New(c Config) (*Desk, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{config: c, credentials: credentials, transport: transport, log: log}, nil
+	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log}, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses at present. The
@@ -133,12 +154,8 @@ func (d *Desk) CloseIdleConnections() { d.transport.CloseIdleConnections() }
 
 var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
-func (c Config) validate(credentials *client.Credentials) error {
+func (c Config) validate() error {
 	switch {
-	case !alphanumeric.MatchString(credentials.Username):
-		return errors.New("the account SID or API key is missing or has characters other than letters and digits")
-	case !alphanumeric.MatchString(credentials.Password):
-		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
 	case (c.FlowSID == "") == (c.WorkspaceSID == "" && c.WorkflowSID == ""):
 		return errors.New("either the SID of a Studio flow or those of a workspace and a workflow must be given")
 	case (c.WorkspaceSID == "") != (c.WorkflowSID == ""):
@@ -147,11 +164,6 @@ func (c Config) validate(credentials *client.Credentials) error {
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:
 		return errors.New("the keyring is missing")
-	}
-	if c.APIURL != "" {
-		if _, err := absolute(c.APIURL); err != nil {
-			return fmt.Errorf("the address of the API: %w", err)
-		}
 	}
 	if c.ConsoleScope {
 		return nil

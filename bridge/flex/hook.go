@@ -27,9 +27,12 @@ func (d *Desk) Hook(ctx context.Context, conversation string) error {
 		SetTarget(targetWebhook).
 		SetConfigurationUrl(d.hookURL(conversation)).
 		SetConfigurationMethod("post").
-		SetConfigurationFilters([]string{
-			onMessageAdded, "onConversationStateUpdated", "onParticipantAdded", "onParticipantRemoved",
-		}))
+		SetConfigurationFilters(Events()))
+}
+
+// Events are those that our webhook has to be told.
+func Events() []string {
+	return []string{onMessageAdded, "onConversationStateUpdated", "onParticipantAdded", "onParticipantRemoved"}
 }
 
 func (d *Desk) hookURL(conversation string) string {

@@ -24,7 +24,8 @@ var arrows = map[string][]string{
 	"webhook":             {"bridge"},
 	"api":                 {"bridge"},
 	"api/oidctest":        {},
-	"cmd/flexbridge":      {"api", "bridge", "bridge/flex", "bridge/flex/flexsim", "store", "webhook"},
+	"deploy":              {},
+	"cmd/flexbridge":      {"api", "bridge", "bridge/flex", "bridge/flex/flexsim", "deploy", "store", "webhook"},
 }
 
 // environment names what reads the environment, which cmd alone may do, but for

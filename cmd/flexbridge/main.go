@@ -1,6 +1,8 @@
 // Flexbridge lets an AI assistant ask a person in Twilio Flex.
 //
 //	flexbridge [serve]   the service, configured by the environment
+//	flexbridge setup     make what it needs in the Twilio account
+//	flexbridge doctor    whether everything is as it must be
 //	flexbridge demo      the service between a pretend Twilio and a pretend agent
 //	flexbridge health    whether the service on this machine lives
 //	flexbridge version   what this is
@@ -8,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,7 +24,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal drains; from then on the next one ends the process at once.
 	context.AfterFunc(ctx, stop)
-	if err := command().Run(ctx, os.Args); err != nil {
+	err := command().Run(ctx, os.Args)
+	if code := exitCode(0); errors.As(err, &code) {
+		os.Exit(int(code))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "flexbridge:", err)
 		os.Exit(1)
 	}
@@ -38,6 +45,8 @@ func command() *cli.Command {
 				Usage:  "run the service, configured by the environment",
 				Action: func(ctx context.Context, _ *cli.Command) error { return serve(ctx) },
 			},
+			setupCommand(),
+			doctorCommand(),
 			{
 				Name:  "demo",
 				Usage: "run the service with a pretend Twilio and a pretend agent; needs nothing",

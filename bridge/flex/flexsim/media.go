@@ -16,13 +16,11 @@ import (
 // Operations around files: the Media Content Service, with one path for what is
 // described and one for what is in it, and where its service is found.
 const (
-	FetchConfiguration Op = "FetchConfiguration"
-	FetchMedia         Op = "FetchMedia"
-	FetchContent       Op = "FetchContent"
+	FetchMedia   Op = "FetchMedia"
+	FetchContent Op = "FetchContent"
 )
 
 var mediaRoutes = []route{
-	{FetchConfiguration, "GET /v1/Configuration", "", 200, (*Sim).fetchConfiguration},
 	{FetchMedia, "GET /v1/Services/{service}/Media/{sid}", "", 200, (*Sim).fetchMedia},
 }
 
@@ -50,15 +48,6 @@ func (s *Sim) Sending() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sending
-}
-
-func (s *Sim) fetchConfiguration(*request) (any, *problem) {
-	return map[string]any{
-		"account_sid": s.config.AccountSID, "default_chat_service_sid": s.config.ServiceSID,
-		"default_messaging_service_sid": messagingServiceSID,
-		"default_inactive_timer":        nil, "default_closed_timer": nil,
-		"url": apiURL + "/v1/Configuration", "links": map[string]any{},
-	}, nil
 }
 
 // media is the file with the SID, and the message it is in. It is called with the

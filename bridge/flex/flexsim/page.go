@@ -9,9 +9,8 @@ import (
 
 // What the URLs in answers begin with, wherever the Sim listens.
 const (
-	apiURL        = "https://conversations.twilio.com"
-	flexURL       = "https://flex-api.twilio.com"
-	taskrouterURL = "https://taskrouter.twilio.com"
+	apiURL  = "https://conversations.twilio.com"
+	flexURL = "https://flex-api.twilio.com"
 )
 
 // paging are the parameters of every list.
@@ -76,9 +75,5 @@ func pageURL(r *request, size, from, number int) string {
 	if from > 0 {
 		query.Set("PageToken", fmt.Sprint(tokenPrefix, from))
 	}
-	host := apiURL
-	if strings.HasPrefix(r.URL.Path, "/v1/Workspaces/") {
-		host = taskrouterURL
-	}
-	return host + r.URL.EscapedPath() + "?" + query.Encode()
+	return hostOf(r.URL.Path) + r.URL.EscapedPath() + "?" + query.Encode()
 }

@@ -11,12 +11,17 @@ type problem struct {
 	Message  string `json:"message"`
 	MoreInfo string `json:"more_info"`
 	Status   int    `json:"status"`
+
+	Details map[string]any `json:"details,omitempty"`
 }
 
 func (p *problem) Error() string { return fmt.Sprintf("%d: %s", p.Code, p.Message) }
 
 func newProblem(status, code int, message string) *problem {
-	return &problem{code, message, fmt.Sprintf("https://www.twilio.com/docs/errors/%d", code), status}
+	return &problem{
+		Code: code, Message: message, Status: status,
+		MoreInfo: fmt.Sprintf("https://www.twilio.com/docs/errors/%d", code),
+	}
 }
 
 // What a code means is told at twilio.com/docs/api/errors/<code>; which HTTP

@@ -84,6 +84,7 @@ func (s *Sim) routes() *http.ServeMux {
 	handle("/v1", interactionRoutes)
 	handle("/v1", taskRoutes)
 	handle("", mediaRoutes)
+	handle("", administration)
 	mux.HandleFunc("GET /content/{sid}", s.serveContent)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, route{serve: func(*Sim, *request) (any, *problem) { return nil, problemNotFound }})
@@ -157,7 +158,7 @@ func (rt route) check(params url.Values) *problem {
 		if !slices.Contains(known, name) {
 			return invalid(fmt.Sprintf("%s does not take %s", rt.op, name))
 		}
-		if len(values) > 1 && name != "Configuration.Filters" && name != "AssignmentStatus" {
+		if len(values) > 1 && !slices.Contains([]string{"Configuration.Filters", "AssignmentStatus", "Filters"}, name) {
 			return invalid(name + " is repeated")
 		}
 	}

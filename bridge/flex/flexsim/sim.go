@@ -11,12 +11,10 @@ import (
 
 // The credentials and SIDs of a Config that leaves them empty.
 const (
-	AccountSID   = "AC00000000000000000000000000000001"
-	AuthToken    = "simulatedauthtoken"
-	ServiceSID   = "IS00000000000000000000000000000001"
-	FlowSID      = "FW00000000000000000000000000000001"
-	WorkspaceSID = "WS00000000000000000000000000000001"
-	WorkflowSID  = "WW00000000000000000000000000000001"
+	AccountSID = "AC00000000000000000000000000000001"
+	AuthToken  = "simulatedauthtoken"
+	ServiceSID = "IS00000000000000000000000000000001"
+	FlowSID    = "FW00000000000000000000000000000001"
 )
 
 // Config is what a Sim is made from. Its zero value works.
@@ -24,7 +22,7 @@ type Config struct {
 	AccountSID, AuthToken string // empty: the constants of this name
 	APIKey, APISecret     string // further credentials for REST; empty: none
 	ServiceSID            string // the account's default conversation service; empty: the constant
-	FlowSID               string // the Studio flow that sends to Flex; empty: the constant
+	FlowSID               string // a Studio flow that sends to Flex; empty: the constant
 	WorkspaceSID          string // Flex's workspace in TaskRouter; empty: the constant
 	WorkflowSID           string // the workflow there; empty: the constant
 
@@ -53,9 +51,12 @@ type Config struct {
 	OnMessage func(context.Context, Message)
 }
 
-// ServiceHook is a post-event webhook for all conversations.
+// ServiceHook is a webhook for all conversations. Pre-event webhooks are kept, and
+// never sent.
 type ServiceHook struct {
-	URL     string   // empty: there is none
+	URL     string   // of post-events; empty: there is none
+	PreURL  string   // of pre-events
+	Method  string   // empty: POST
 	Filters []string // the events that it is sent, such as onMessageAdded
 }
 
@@ -72,6 +73,11 @@ type Sim struct {
 	mu            sync.Mutex
 	conversations []*Conversation
 	byName        map[string]*Conversation // and by SID, which no name looks like
+	status        string                   // of the account
+	serviceHook   ServiceHook
+	globalHook    ServiceHook
+	workspaces    []Workspace
+	flows         []*Flow
 	tasks         []Task
 	coming, lost  int           // interactions whose task is under way, and of which nothing is to come
 	serial        int           // of the SID made last
@@ -84,7 +90,7 @@ type Sim struct {
 	webhookRules  []*webhookRule
 }
 
-// New starts an account without conversations. Close ends it.
+// New starts an account with Flex: a workspace, a flow, and no conversations. Close ends it.
 func New(c Config) *Sim {
 	c.AccountSID = cmp.Or(c.AccountSID, AccountSID)
 	c.AuthToken = cmp.Or(c.AuthToken, AuthToken)
@@ -102,6 +108,10 @@ func New(c Config) *Sim {
 		changed: make(chan struct{}),
 		byName:  make(map[string]*Conversation),
 	}
+	s.status, s.serviceHook, s.workspaces = "active", c.ServiceHook, flexWorkspaces()
+	flow := &Flow{SID: c.FlowSID, Name: "Messaging Flow"}
+	flow.save(Published, flexFlow)
+	s.flows = append(s.flows, flow)
 	s.mux = s.routes()
 	return s
 }

@@ -59,7 +59,7 @@ func (s *Sim) fire(c *Conversation, e event, by actor) {
 	form.Set("AccountSid", s.config.AccountSID)
 	form.Set("EventType", e.name)
 	form.Set("Source", by.source)
-	if hook := s.config.ServiceHook; hook.URL != "" && slices.Contains(hook.Filters, e.name) {
+	if hook := s.hook(); hook.URL != "" && slices.Contains(hook.Filters, e.name) {
 		s.dispatch(Webhook{URL: hook.URL, Form: maps.Clone(form)})
 	}
 	for _, hook := range c.Hooks {

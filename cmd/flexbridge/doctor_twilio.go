@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"flexbridge/bridge"
+	"flexbridge/bridge/flex"
+)
+
+func (d *doctor) configuration(context.Context) finding {
+	if len(d.problems) == 0 {
+		return ok("every variable is of its form")
+	}
+	var all []string
+	for _, p := range d.problems {
+		all = append(all, strings.TrimSpace(p.Error()))
+	}
+	return bad(strings.Join(all, "\n"), "the environment has %d mistakes", len(all))
+}
+
+// What clients wait for an answer at most.
+const (
+	gptActionsWait = 45 * time.Second
+	chatGPTWait    = 60 * time.Second
+)
+
+func (d *doctor) wait(context.Context) finding {
+	switch wait := d.config.Wait; {
+	case wait >= chatGPTWait:
+		return warning("set WAIT=40s if your callers are ChatGPT or GPT Actions", "WAIT is %v: ChatGPT cuts at %gs, GPT Actions at %gs", wait, chatGPTWait.Seconds(), gptActionsWait.Seconds())
+	case wait >= gptActionsWait:
+		return warning("set WAIT=40s if GPT Actions call", "WAIT is %v: GPT Actions cut at %gs", wait, gptActionsWait.Seconds())
+	default:
+		return ok("WAIT is %v: GPT Actions cut at %gs, ChatGPT at %gs", wait, gptActionsWait.Seconds(), chatGPTWait.Seconds())
+	}
+}
+
+// account makes calls with the API key or the auth token, for as long as use runs.
+func (d *doctor) account(byKey bool, use func(*flex.Account) finding) finding {
+	a, err := newAccount(d.config, byKey)
+	if err != nil {
+		return failed(err)
+	}
+	defer a.CloseIdleConnections()
+	return use(a)
+}
+
+// rest makes calls with what the service makes them with.
+func (d *doctor) rest(use func(*flex.Account) finding) finding {
+	return d.account(d.config.APIKey != "", use)
+}
+
+func (d *doctor) authToken(ctx context.Context) finding {
+	return d.account(false, func(a *flex.Account) finding {
+		var err error
+		d.standing, err = a.Standing(ctx)
+		switch {
+		case errors.Is(err, bridge.ErrDeskRefused):
+			return bad("copy TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN again from the Console's first page", "Twilio does not accept the auth token for %s", d.config.AccountSID)
+		case err != nil:
+			return failed(err)
+		case d.standing.Status != "active":
+			return bad("see the Console for what Twilio wants", "the account %s is %s", d.config.AccountSID, d.standing.Status)
+		}
+		return ok("account %s is active", d.config.AccountSID)
+	})
+}
+
+func (d *doctor) apiKey(ctx context.Context) finding {
+	if d.config.APIKey == "" {
+		return ok("none: calls are made with the auth token")
+	}
+	return d.account(true, func(a *flex.Account) finding {
+		switch service, err := a.DefaultService(ctx); {
+		case errors.Is(err, bridge.ErrDeskRefused):
+			return bad("make a standard API key in the Console, of this account, and set both TWILIO_API_KEY and TWILIO_API_SECRET", "Twilio does not accept the API key %s", d.config.APIKey)
+		case err != nil:
+			return failed(err)
+		case service.Account != d.config.AccountSID:
+			return bad("make an API key of TWILIO_ACCOUNT_SID's account", "the API key %s is of the account %s", d.config.APIKey, service.Account)
+		}
+		return ok("%s is accepted", d.config.APIKey)
+	})
+}
+
+// maxSkew is where tokens with a lifetime begin to be refused.
+const maxSkew = 30 * time.Second
+
+func (d *doctor) clock(context.Context) finding { return skew("Twilio's", d.standing.Ahead) }
+
+func skew(whose string, ahead time.Duration) finding {
+	if ahead.Abs() <= maxSkew {
+		return ok("agrees with %s", whose)
+	}
+	word := "behind"
+	if ahead < 0 {
+		word = "ahead of"
+	}
+	return warning("let NTP set the clock", "this machine's clock is %v %s %s", ahead.Abs().Round(10*time.Second), word, whose)
+}
+
+func (d *doctor) conversationService(ctx context.Context) finding {
+	return d.rest(func(a *flex.Account) finding {
+		service, err := a.DefaultService(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		d.service = service.SID
+		if own := d.config.ServiceSID; own != "" && own != d.service {
+			return bad("leave TWILIO_SERVICE_SID empty, or make that service the account's default",
+				"TWILIO_SERVICE_SID is %s, the account's default is %s, and Flex works with that only", own, d.service)
+		}
+		return ok("%s is the account's default", d.service)
+	})
+}
+
+func (d *doctor) studioFlow(ctx context.Context) finding {
+	return d.rest(func(a *flex.Account) finding {
+		const repair = "run flexbridge setup, and set the TWILIO_FLOW_SID that it prints"
+		sid := d.config.FlowSID
+		flow, err := a.Flow(ctx, sid)
+		if err != nil {
+			if errors.Is(err, bridge.ErrGone) {
+				return bad(repair, "the flow %s does not exist", sid)
+			}
+			return failed(err)
+		}
+		d.flow = flow
+		switch _, _, leads := flow.SendsToFlex(); {
+		case !flow.Valid:
+			return bad("mend it in Studio, or "+repair, "the flow %s is not valid", sid)
+		case !flow.Published:
+			return bad("publish it in Studio; a draft does not run", "the flow %s has a draft that is not published", sid)
+		case !leads:
+			return bad("connect them in Studio and publish, or "+repair, "the flow %s does not lead from Incoming Conversation to Send to Flex", sid)
+		}
+		return ok("%q (%s) is published and leads to Flex", flow.Name, sid)
+	})
+}
+
+// workflow finds out whether a task can be made with what the flow names.
+func (d *doctor) workflow(ctx context.Context) finding {
+	return d.rest(func(a *flex.Account) finding {
+		wanted, channel, _ := d.flow.SendsToFlex()
+		workspaces, err := a.Workspaces(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		for _, w := range workspaces {
+			workflows, err := a.Workflows(ctx, w.SID)
+			if err != nil {
+				return failed(err)
+			}
+			if !slices.ContainsFunc(workflows, func(n flex.Named) bool { return n.SID == wanted }) {
+				continue
+			}
+			channels, err := a.TaskChannels(ctx, w.SID)
+			if err != nil {
+				return failed(err)
+			}
+			if !slices.ContainsFunc(channels, func(n flex.Named) bool { return n.SID == channel || n.UniqueName == channel }) {
+				return bad("choose another in the flow, or run flexbridge setup", "the flow's task channel %s is not in workspace %q", channel, w.Name)
+			}
+			return ok("%s in workspace %q, task channel %s", wanted, w.Name, channel)
+		}
+		return bad("choose another in the flow, or run flexbridge setup", "the flow's workflow %s does not exist", wanted)
+	})
+}
+
+// webhookSettings looks at the two webhooks that hear of all conversations, of
+// which the service's, if it has one, silences the account's.
+func (d *doctor) webhookSettings(ctx context.Context) finding {
+	return d.rest(func(a *flex.Account) finding {
+		service, err := a.ServiceWebhook(ctx, d.service)
+		if err != nil {
+			return failed(err)
+		}
+		global, err := a.GlobalWebhook(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		hook, whose := global, "the account's webhook"
+		if service.PostURL != "" || service.PreURL != "" {
+			hook, whose = service, "the service's webhook"
+		}
+		if d.config.isHook(service.PreURL) || d.config.isHook(global.PreURL) {
+			return bad("remove it there and enter it as the post-event URL", "our URL is entered for pre-events: while the service is down, agents could not speak")
+		}
+		if d.config.WebhookScope == "console" {
+			return d.consoleScope(hook, whose, service, global)
+		}
+		switch {
+		case d.config.isHook(service.PostURL):
+			return bad("run flexbridge setup --webhook conversation, or set WEBHOOK_SCOPE=console", "%s comes to us, too, so that everything comes twice", whose)
+		case d.config.isHook(hook.PostURL):
+			return bad("remove it in the Console, or set WEBHOOK_SCOPE=console", "%s comes to us, too, so that everything comes twice", whose)
+		}
+		return ok("each conversation gets its own")
+	})
+}
+
+func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global flex.Webhook) finding {
+	const repair = "run flexbridge setup --webhook console"
+	switch lacking := missing(hook.Filters, flex.Events()); {
+	case hook.PostURL == "":
+		return bad(repair, "there is no webhook for all conversations")
+	case !d.config.isHook(hook.PostURL):
+		return bad(repair, "%s goes to %s", whose, hostOf(hook.PostURL))
+	case hook.Method != http.MethodPost:
+		return bad(repair, "%s is sent by %s", whose, hook.Method)
+	case len(lacking) > 0:
+		return bad(repair, "%s lacks %s", whose, strings.Join(lacking, ", "))
+	case d.config.isHook(service.PostURL) && global.PostURL != "" && !d.config.isHook(global.PostURL):
+		return warning("see whether somebody there misses this service", "%s is ours, and silences the account's at %s", whose, hostOf(global.PostURL))
+	}
+	return ok("%s comes to us", whose)
+}
+
+// size is a number of bytes, for people.
+func size(n uint64) string { return fmt.Sprintf("%d MB", (n+1<<19)>>20) }
