@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -158,15 +156,4 @@ func (c *loadCustomer) answered(answer []byte) error {
 func request(target, mediaType, header, body string) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\n%sContent-Length: %d\r\n\r\n%s",
 		target, mediaType, header, len(body), body)
-}
-
-// profile has the process begin or end to write profiles, if it was told where.
-func (p *process) profile(begin bool) {
-	switch {
-	case os.Getenv(profileVariable) == "":
-	case begin:
-		p.signal(syscall.SIGUSR1)
-	default:
-		p.signal(syscall.SIGUSR2)
-	}
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
 	"syscall"
+	"time"
 )
 
 // profileVariable is where the service writes profiles, in a process of its own.
@@ -31,28 +34,44 @@ func profileAsTold() {
 }
 
 func writeProfiles(dir string, begin bool) error {
+	part := filepath.Join(dir, "cpu.part")
 	if !begin {
 		pprof.StopCPUProfile()
-		return nil
+		return os.Rename(part, filepath.Join(dir, "cpu")) // it is whole
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
 	for _, name := range []string{"goroutine", "heap"} {
-		file, err := os.Create(filepath.Join(dir, name))
-		if err != nil {
+		var profile bytes.Buffer
+		if err := pprof.Lookup(name).WriteTo(&profile, 0); err != nil {
 			return err
 		}
-		if err := pprof.Lookup(name).WriteTo(file, 0); err != nil {
-			return err
-		}
-		if err := file.Close(); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), profile.Bytes(), 0o600); err != nil {
 			return err
 		}
 	}
-	file, err := os.Create(filepath.Join(dir, "cpu"))
+	file, err := os.Create(part)
 	if err != nil {
 		return err
 	}
 	return pprof.StartCPUProfile(file)
+}
+
+// profile has the process begin or end to write profiles, if it was told where.
+func (p *process) profile(begin bool) {
+	dir := os.Getenv(profileVariable)
+	if dir == "" {
+		return
+	}
+	if begin {
+		p.signal(syscall.SIGUSR1)
+		return
+	}
+	p.signal(syscall.SIGUSR2)
+	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "cpu")); err == nil {
+			return
+		}
+	}
 }

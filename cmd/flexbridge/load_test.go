@@ -86,7 +86,7 @@ func loadScenarios(t *testing.T) (list []scenario) {
 			t.Fatalf("-load has %q, want at most %d in a loop", item, loadHooks)
 		}
 		// The callers, webhooks and Twilio of one process, or one server, and some.
-		if most := files - 4*loadHooks; n > most {
+		if most := files - 8*loadHooks; n > most {
 			t.Logf("%s: a process may open %d files here, so %d callers wait", item, files, most)
 			n = most
 		}
