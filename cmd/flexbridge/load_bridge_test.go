@@ -41,7 +41,7 @@ func startLoaded(t *testing.T, s scenario) *system {
 		t.Fatal(err)
 	}
 	for i := range s.callers {
-		c := newLoadCustomer(keys, i, s.kind == "echo")
+		c := newLoadCustomer(keys, i, s.kind)
 		twilio.customers[c.sid] = c
 		sys.callers = append(sys.callers, c)
 	}
@@ -83,14 +83,15 @@ type loadCustomer struct {
 	agent    string // SID of the agent's participant
 	hook     string // path and query of the webhook
 	echo     bool   // whether a webhook tells of the question, too
+	poll     bool   // whether it asks no question, but waits for the next reply
 	cursor   string
 	said     chan struct{} // when a question has come to Twilio
 	next     atomic.Int64  // Index
 }
 
-func newLoadCustomer(keys *bridge.Keyring, i int, echo bool) *loadCustomer {
+func newLoadCustomer(keys *bridge.Keyring, i int, kind string) *loadCustomer {
 	c := &loadCustomer{
-		number: i, name: username(fmt.Sprintf("load%d", i)), echo: echo,
+		number: i, name: username(fmt.Sprintf("load%d", i)), echo: kind == "echo", poll: kind == "poll",
 		sid: fmt.Sprintf("CH%032x", i), agent: fmt.Sprintf("MB%032x", i), said: make(chan struct{}, 1),
 	}
 	c.customer = keys.Customer("username", c.name)
@@ -105,11 +106,17 @@ func (c *loadCustomer) message(index int64) string {
 }
 
 func (c *loadCustomer) ask() []byte {
+	if c.poll {
+		return fmt.Appendf(nil, "GET /replies/%s?after=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", c.name, c.cursor)
+	}
 	body := fmt.Sprintf(`{"msg":"Can order %d still be changed?","after":%q}`, c.next.Load(), c.cursor)
 	return request("/send/"+c.name, "application/json", "", body)
 }
 
 func (c *loadCustomer) asked() error {
+	if c.poll {
+		return nil
+	}
 	select {
 	case <-c.said:
 		return nil

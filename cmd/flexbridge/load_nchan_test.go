@@ -73,11 +73,11 @@ func nchanModules() (string, error) {
 	return string(m[1]), err
 }
 
-// startNchan starts nginx and a Redis for so many long polls. It has no scenario
-// echo: nothing tells of a question there.
+// startNchan starts nginx and a Redis for so many long polls. Nobody asks a question
+// there, so that loop is like poll, and echo is left out.
 func startNchan(t *testing.T, s scenario) *system {
 	if s.kind == "echo" {
-		t.Skip("nchan has no questions")
+		t.Skip("nothing tells nchan of a question")
 	}
 	redis, dir := storetest.StartRedis(t), t.TempDir()
 	modules, err1 := nchanModules()

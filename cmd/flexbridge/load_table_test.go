@@ -58,7 +58,8 @@ func (r *results) String() string {
 		fmt.Fprintf(&text, "%s:", strings.ReplaceAll(row, "\t", " "))
 		for _, name := range slices.Sorted(maps.Keys(r.figures[row][0])) {
 			if command, ok := strings.CutPrefix(name, "redis "); ok {
-				fmt.Fprintf(&text, " %s %s", command, r.cell(row, name))
+				median, _, _ := strings.Cut(r.cell(row, name), "±")
+				fmt.Fprintf(&text, " %s %s", command, median)
 			}
 		}
 		fmt.Fprintln(&text)

@@ -20,9 +20,9 @@ var (
 
 // allScenarios is everything: 1 000 and 10 000 wait and are answered one after the
 // other, at a rate; 10 000 wait and are answered as fast as it goes; 64 ask, are
-// answered and ask again, and so with the webhook that tells of the question;
-// 50 000 wait.
-const allScenarios = "rate=1000,rate=10000,burst=10000,loop=64,echo=64,park=50000"
+// answered and ask again; so they do with the webhook that tells of the question;
+// 64 ask nothing and wait for the next reply; 50 000 wait.
+const allScenarios = "rate=1000,rate=10000,burst=10000,loop=64,echo=64,poll=64,park=50000"
 
 // scenario is what so many callers do.
 type scenario struct {
@@ -82,7 +82,7 @@ func loadScenarios(t *testing.T) (list []scenario) {
 		if _, known := loads[kind]; !known || err != nil || n <= 0 {
 			t.Fatalf("-load has %q, want all, or some of %s with other numbers", item, allScenarios)
 		}
-		if (kind == "loop" || kind == "echo") && n > loadHooks {
+		if strings.Contains("loop echo poll", kind) && n > loadHooks {
 			t.Fatalf("-load has %q, want at most %d in a loop", item, loadHooks)
 		}
 		// The callers, webhooks and Twilio of one process, or one server, and some.
@@ -102,6 +102,7 @@ var loads = map[string]func(*loader){
 	"park":  func(l *loader) { l.park() },
 	"loop":  func(l *loader) { l.loop(*loadFor) },
 	"echo":  func(l *loader) { l.loop(*loadFor) },
+	"poll":  func(l *loader) { l.loop(*loadFor) },
 }
 
 // measure runs a scenario once.

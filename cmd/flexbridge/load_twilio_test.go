@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -40,14 +41,17 @@ func (l *loadTwilio) message(w http.ResponseWriter, r *http.Request) {
 	index := c.next.Add(1) - 1
 	here := "https://conversations.twilio.com/v1/Conversations/" + c.sid + "/Messages/" + c.message(index)
 	now := time.Now().UTC().Format(time.RFC3339)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(map[string]any{
+	answer, _ := json.Marshal(map[string]any{
 		"sid": c.message(index), "account_sid": flexsim.AccountSID, "conversation_sid": c.sid,
 		"index": index, "author": r.PostFormValue("Author"), "body": r.PostFormValue("Body"), "media": nil,
 		"attributes": r.PostFormValue("Attributes"), "participant_sid": nil, "content_sid": nil,
 		"date_created": now, "date_updated": now, "delivery": nil, "url": here,
 		"links": map[string]any{"delivery_receipts": here + "/Receipts", "channel_metadata": here + "/ChannelMetadata"},
 	})
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", fmt.Sprint(len(answer)))
+	w.WriteHeader(http.StatusCreated)
+	_, _ = w.Write(answer)
+	_ = http.NewResponseController(w).Flush() // nobody answers sooner than that
 	c.said <- struct{}{}
 }
