@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ func writeProfiles(dir string, begin bool) error {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
+	runtime.GC() // the heap's profile is of the last one
 	for _, name := range []string{"goroutine", "heap"} {
 		var profile bytes.Buffer
 		if err := pprof.Lookup(name).WriteTo(&profile, 0); err != nil {
