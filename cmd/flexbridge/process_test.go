@@ -21,6 +21,7 @@ func beProcess() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
 	}()
+	profileAsTold()
 	os.Args = []string{"flexbridge", os.Getenv(processVariable)}
 	main()
 	os.Exit(0)
