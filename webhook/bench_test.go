@@ -18,6 +18,8 @@ type idle struct{}
 
 func (idle) Deliver(context.Context, bridge.Event) error { return nil }
 
+func (idle) Hint(context.Context, string) {}
+
 // BenchmarkHandler measures one webhook, from the request in memory to the answer:
 // routing, signature, form, tag and event, with nothing kept.
 func BenchmarkHandler(b *testing.B) {
