@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type Checkup struct {
 	Used, Max  uint64        // memory, in bytes; Max 0 is no limit
 	Latency    time.Duration // median of 20 pings, one after the other
 	Ahead      time.Duration // its clock before ours
+	Identity   string        // the fingerprint that SwapIdentity left there; empty: none
 }
 
 // Examine looks at the Redis of a URL as [OpenRedis] takes it, and changes nothing.
@@ -66,6 +68,11 @@ func Examine(ctx context.Context, url string) (c Checkup, err error) {
 		return c, fmt.Errorf("TIME: %w", err)
 	}
 	c.Ahead = time.Until(at)
+
+	c.Identity, err = client.Get(ctx, identityKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return c, fmt.Errorf("%s: %w", identityKey, err)
+	}
 	return c, nil
 }
 

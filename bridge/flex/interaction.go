@@ -15,9 +15,11 @@ import (
 	"flexbridge/bridge"
 )
 
+// TaskChannel is the unique name of the task channel for chats, which every Flex
+// workspace has. Interactions make their tasks there.
+const TaskChannel = "chat"
+
 const (
-	// taskChannel is the one for chats that every Flex workspace has.
-	taskChannel = "chat"
 	// canceled is the state of a task that nobody took in time, or that was called off.
 	canceled = "canceled"
 	// taskPage is the usual page of tasks; lists of tasks have no further ones
@@ -41,7 +43,7 @@ func (d *Desk) interact(ctx context.Context, conversation string) error {
 		SetRouting(map[string]any{"properties": map[string]any{
 			"workspace_sid":            d.config.WorkspaceSID,
 			"workflow_sid":             d.config.WorkflowSID,
-			"task_channel_unique_name": taskChannel,
+			"task_channel_unique_name": TaskChannel,
 			// As Send to Flex sets them, but nothing here tells who the customer is.
 			"attributes": map[string]any{
 				"channelType":     "web",

@@ -129,7 +129,7 @@ func (c Config) problems() (problems []error) {
 	check(c.APIKey == "" || sid("SK", c.APIKey), "TWILIO_API_KEY", "must be SK and 32 hex digits")
 	check((c.APIKey == "") == (c.APISecret == ""), "TWILIO_API_SECRET", "must be set if and only if TWILIO_API_KEY is")
 	check(alphanumeric(string(c.APISecret)), "TWILIO_API_SECRET", "must be letters and digits")
-	interactions := c.WorkspaceSID != "" || c.WorkflowSID != ""
+	interactions := c.interactions()
 	check(interactions || sid("FW", c.FlowSID), "TWILIO_FLOW_SID", "must be FW and 32 hex digits, or else TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID must be set")
 	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKSPACE_SID or TWILIO_WORKFLOW_SID is set: there is one route to the agents")
 	check(!interactions || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
@@ -157,6 +157,10 @@ func (c Config) problems() (problems []error) {
 	}
 	return append(problems, c.authProblems()...)
 }
+
+// interactions reports whether agents are reached by Interactions, and not through
+// a Studio flow.
+func (c Config) interactions() bool { return c.WorkspaceSID != "" || c.WorkflowSID != "" }
 
 var (
 	sidForm          = regexp.MustCompile(`^[A-Z]{2}[0-9a-f]{32}$`)
