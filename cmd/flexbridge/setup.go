@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,10 @@ func setupCommand() *cli.Command {
 		Name:  "setup",
 		Usage: "make what the service needs in the Twilio account, or change it; repeating it changes nothing",
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "route", Usage: "studio: agents are reached through a flow, which is made; interactions: without one (default: the environment's, or else studio)"},
 			&cli.StringFlag{Name: "workspace", Usage: "SID or name of the workspace, if not Flex's own"},
 			&cli.StringFlag{Name: "workflow", Usage: "SID or name of the workflow, if there are several"},
-			&cli.StringFlag{Name: "task-channel", Value: "chat", Usage: "SID or name of the task channel"},
+			&cli.StringFlag{Name: "task-channel", Value: flex.TaskChannel, Usage: "SID or name of the task channel"},
 			&cli.StringFlag{Name: "webhook", Usage: "console: one webhook for the whole service; conversation: none is needed (default: WEBHOOK_SCOPE)"},
 			&cli.BoolFlag{Name: "yes", Usage: "replace somebody else's webhook without asking"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
@@ -32,7 +34,7 @@ func setupCommand() *cli.Command {
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			s, err := newSetup(setupOptions{
-				workspace: c.String("workspace"), workflow: c.String("workflow"), taskChannel: c.String("task-channel"),
+				route: c.String("route"), workspace: c.String("workspace"), workflow: c.String("workflow"), taskChannel: c.String("task-channel"),
 				webhook: c.String("webhook"), yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), remove: c.Bool("remove"),
 			}, c.Root().Writer)
 			if err != nil {
@@ -44,6 +46,7 @@ func setupCommand() *cli.Command {
 }
 
 type setupOptions struct {
+	route                            string // studio or interactions
 	workspace, workflow, taskChannel string // SID or name
 	webhook                          string
 	yes, dryRun, remove              bool
@@ -53,12 +56,11 @@ type setupOptions struct {
 // makes them in order.
 type setup struct {
 	setupOptions
-	config   Config
+	config   Config // what the environment is, and becomes that which is right
 	account  *flex.Account
 	out      io.Writer
 	terminal io.Reader // who is asked; nil: nobody is there
 	service  string
-	flow     string // SID, as soon as it is known
 	changes  []change
 	foreign  []string // what else the changes put out of use
 }
@@ -68,6 +70,12 @@ type change struct {
 	what string
 	do   func(context.Context) error
 }
+
+// The values of --route.
+const (
+	routeStudio       = "studio"
+	routeInteractions = "interactions"
+)
 
 // setupTime is the longest that the looks take together, and so the changes.
 const setupTime = time.Minute
@@ -86,13 +94,10 @@ func newSetup(o setupOptions, out io.Writer) (*setup, error) {
 	if err := badConfig(problems); err != nil {
 		return nil, err
 	}
-	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	if o.webhook != "" {
-		c.WebhookScope = o.webhook
+	if err := o.complete(c); err != nil {
+		return nil, err
 	}
-	if c.WebhookScope != "console" && c.WebhookScope != "conversation" {
-		return nil, errors.New("--webhook must be console or conversation")
-	}
+	c.PublicURL, c.WebhookScope = strings.TrimSuffix(c.PublicURL, "/"), o.webhook
 	account, err := newAccount(c, c.APIKey != "")
 	if err != nil {
 		return nil, err
@@ -103,6 +108,22 @@ func newSetup(o setupOptions, out io.Writer) (*setup, error) {
 		s.terminal = os.Stdin
 	}
 	return s, nil
+}
+
+// complete takes from the environment what no flag says.
+func (o *setupOptions) complete(c Config) error {
+	o.webhook = cmp.Or(o.webhook, c.WebhookScope)
+	if o.webhook != "console" && o.webhook != "conversation" {
+		return errors.New("--webhook must be console or conversation")
+	}
+	if o.route == "" && c.interactions() {
+		o.route = routeInteractions
+	}
+	o.route = cmp.Or(o.route, routeStudio)
+	if o.route != routeStudio && o.route != routeInteractions {
+		return errors.New("--route must be studio or interactions")
+	}
+	return nil
 }
 
 // newAccount calls with the API key or with the auth token.
@@ -209,7 +230,9 @@ func (s *setup) environment() {
 	s.say("\n# These lines belong in .env, beside the secrets and AUTH_MODE.")
 	s.say("PUBLIC_URL=%s", s.config.PublicURL)
 	s.say("TWILIO_ACCOUNT_SID=%s", s.config.AccountSID)
-	s.say("TWILIO_FLOW_SID=%s", s.flow)
+	s.say("TWILIO_FLOW_SID=%s", s.config.FlowSID)
+	s.say("TWILIO_WORKSPACE_SID=%s", s.config.WorkspaceSID)
+	s.say("TWILIO_WORKFLOW_SID=%s", s.config.WorkflowSID)
 	s.say("WEBHOOK_SCOPE=%s", s.config.WebhookScope)
 	if s.config.APIURL != "" {
 		s.say("TWILIO_API_URL=%s", s.config.APIURL)

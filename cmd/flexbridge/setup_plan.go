@@ -16,11 +16,7 @@ func (s *setup) plan(ctx context.Context) error {
 	if err := s.findService(ctx); err != nil {
 		return err
 	}
-	definition, err := s.definition(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.planFlow(ctx, definition); err != nil {
+	if err := s.planRoute(ctx); err != nil {
 		return err
 	}
 	if s.config.WebhookScope == "console" {
@@ -62,40 +58,56 @@ func (s *setup) findService(ctx context.Context) error {
 	return nil
 }
 
-// definition is the flow as it should be, for the workflow and the task channel
-// that were chosen.
-func (s *setup) definition(ctx context.Context) (map[string]any, error) {
+// planRoute leads to the workflow that was chosen: by a flow, or as it is.
+func (s *setup) planRoute(ctx context.Context) error {
+	t, err := s.findTaskRouter(ctx)
+	if err != nil {
+		return err
+	}
+	if s.route == routeStudio {
+		s.config.WorkspaceSID, s.config.WorkflowSID = "", ""
+		return s.planFlow(ctx, deploy.StudioFlow(t.workflow.SID, t.channel.SID))
+	}
+	if t.channel.UniqueName != flex.TaskChannel {
+		return fmt.Errorf("the task channel %s cannot be used: interactions make their tasks in %q only", named(t.channel), flex.TaskChannel)
+	}
+	s.config.FlowSID, s.config.WorkspaceSID, s.config.WorkflowSID = "", t.workspace.SID, t.workflow.SID
+	return nil
+}
+
+// taskRouter is where tasks are made.
+type taskRouter struct{ workspace, workflow, channel flex.Named }
+
+// findTaskRouter finds what was chosen.
+func (s *setup) findTaskRouter(ctx context.Context) (t taskRouter, err error) {
 	workspaces, err := s.account.Workspaces(ctx)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	// Flex's own goes before others.
 	if i := slices.IndexFunc(workspaces, func(w flex.Named) bool { return w.Name == flex.FlexWorkspace }); i >= 0 && s.workspace == "" {
 		workspaces = workspaces[i : i+1]
 	}
-	workspace, err := choose(workspaces, "workspace", s.workspace)
-	if err != nil {
-		return nil, err
+	if t.workspace, err = choose(workspaces, "workspace", s.workspace); err != nil {
+		return t, err
 	}
-	workflows, err := s.account.Workflows(ctx, workspace.SID)
+	workflows, err := s.account.Workflows(ctx, t.workspace.SID)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	workflow, err := choose(workflows, "workflow", s.workflow)
-	if err != nil {
-		return nil, err
+	if t.workflow, err = choose(workflows, "workflow", s.workflow); err != nil {
+		return t, err
 	}
-	channels, err := s.account.TaskChannels(ctx, workspace.SID)
+	channels, err := s.account.TaskChannels(ctx, t.workspace.SID)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	channel, err := choose(channels, "task-channel", s.taskChannel)
-	if err != nil {
-		return nil, err
+	if t.channel, err = choose(channels, "task-channel", s.taskChannel); err != nil {
+		return t, err
 	}
 	s.say("found: account %s, conversation service %s", s.config.AccountSID, s.service)
-	s.say("found: workspace %s, workflow %s, task channel %s", named(workspace), named(workflow), named(channel))
-	return deploy.StudioFlow(workflow.SID, channel.SID), nil
+	s.say("found: workspace %s, workflow %s, task channel %s", named(t.workspace), named(t.workflow), named(t.channel))
+	return t, nil
 }
 
 func named(n flex.Named) string { return fmt.Sprintf("%q (%s)", n.Name, n.SID) }
@@ -158,7 +170,7 @@ func (s *setup) planFlow(ctx context.Context, definition map[string]any) error {
 	if err != nil {
 		return err
 	}
-	s.flow = own.SID
+	s.config.FlowSID = own.SID
 	if own.SID != "" && own.Published && own.Valid && holds(own.Definition, definition) {
 		return nil
 	}
@@ -172,7 +184,7 @@ func (s *setup) planFlow(ctx context.Context, definition map[string]any) error {
 	}
 	s.change(what, func(ctx context.Context) error {
 		saved, err := s.account.SaveFlow(ctx, wanted)
-		s.flow = saved.SID
+		s.config.FlowSID = saved.SID
 		return err
 	})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -99,29 +100,34 @@ func (o *operator) ownFlow() (own []flexsim.Flow, others int) {
 // From an account in which nothing was set up to an answered question, with
 // nothing but what setup printed and the two secrets.
 func TestSetupFromNothing(t *testing.T) {
-	for _, scope := range []string{"conversation", "console"} {
-		t.Run(scope, func(t *testing.T) {
-			o := newOperator(t, flexsim.Config{FlowSID: "FWffffffffffffffffffffffffffffffff"})
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.environ["PUBLIC_URL"] = "http://" + listener.Addr().String()
-			values := lines(o.must("--webhook", scope))
-			values["TWILIO_AUTH_TOKEN"], values["IDENTITY_SECRET"], values["AUTH_MODE"] = flexsim.AuthToken, strings.Repeat("i", 32), "none"
-			setEnviron(t, values)
-			c, err := loadConfig()
-			if err != nil {
-				t.Fatalf("loadConfig of what setup printed, %v: %v", values, err)
-			}
-			r := o.serve(c, listener)
-			asked := o.asking(r, "a", "Do you ship to Norway?")
-			o.reply(o.asked("Do you ship to Norway?"), "Yes.")
-			o.want(<-asked, "replied", "Yes.")
-			if n := len(o.twilio.Tasks()); n != 1 {
-				t.Errorf("there are %d tasks, want 1", n)
-			}
-		})
+	for route := range routes {
+		for _, scope := range []string{"conversation", "console"} {
+			t.Run(route+" "+scope, func(t *testing.T) {
+				o := newOperator(t, flexsim.Config{FlowSID: "FWffffffffffffffffffffffffffffffff"})
+				listener, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.environ["PUBLIC_URL"] = "http://" + listener.Addr().String()
+				values := lines(o.must("--route", route, "--webhook", scope))
+				values["TWILIO_AUTH_TOKEN"], values["IDENTITY_SECRET"], values["AUTH_MODE"] = flexsim.AuthToken, strings.Repeat("i", 32), "none"
+				setEnviron(t, values)
+				c, err := loadConfig()
+				if err != nil {
+					t.Fatalf("loadConfig of what setup printed, %v: %v", values, err)
+				}
+				if c.interactions() != (route == "interactions") {
+					t.Errorf("what setup printed is the other route: %v", values)
+				}
+				r := o.serve(c, listener)
+				asked := o.asking(r, "a", "Do you ship to Norway?")
+				o.reply(o.asked("Do you ship to Norway?"), "Yes.")
+				o.want(<-asked, "replied", "Yes.")
+				if n := len(o.twilio.Tasks()); n != 1 {
+					t.Errorf("there are %d tasks, want 1", n)
+				}
+			})
+		}
 	}
 }
 
@@ -145,16 +151,59 @@ func (o *operator) serve(c Config, listener net.Listener) *replica {
 	return &replica{service: s, url: c.PublicURL}
 }
 
+// With what setup printed in the environment, it takes the same route, and finds
+// nothing to change.
 func TestSetupAgainChangesNothing(t *testing.T) {
-	o := newOperator(t, flexsim.Config{})
-	first := o.must("--webhook", "console")
-	o.twilio.Reset()
-	second := o.must("--webhook", "console")
-	if n := o.mutations(); n != 0 || !strings.Contains(second, "There is nothing to change.") {
-		t.Errorf("setup made %d changes the second time:\n%s", n, second)
+	for route := range routes {
+		t.Run(route, func(t *testing.T) {
+			o := newOperator(t, flexsim.Config{})
+			first := lines(o.must("--route", route, "--webhook", "console"))
+			maps.Copy(o.environ, first)
+			o.twilio.Reset()
+			text := o.must()
+			if n := o.mutations(); n != 0 || !strings.Contains(text, "There is nothing to change.") {
+				t.Errorf("setup made %d changes the second time:\n%s", n, text)
+			}
+			if second := lines(text); !maps.Equal(first, second) {
+				t.Errorf("setup printed %v and then %v", first, second)
+			}
+		})
 	}
-	if a, b := lines(first), lines(second); a["TWILIO_FLOW_SID"] == "" || a["TWILIO_FLOW_SID"] != b["TWILIO_FLOW_SID"] {
-		t.Errorf("setup printed %v and then %v", a, b)
+}
+
+// Without Studio nothing is made, and what is found is printed.
+func TestSetupWithoutStudio(t *testing.T) {
+	o := newOperator(t, flexsim.Config{})
+	if out := o.must("--route", "interactions", "--dry-run"); len(lines(out)) != 0 || !strings.Contains(out, flexsim.WorkflowSID) {
+		t.Errorf("a dry run prints\n%s", out)
+	}
+	values := lines(o.must("--route", "interactions"))
+	flow, there := values["TWILIO_FLOW_SID"]
+	if !there || flow != "" || values["TWILIO_WORKSPACE_SID"] != flexsim.WorkspaceSID || values["TWILIO_WORKFLOW_SID"] != flexsim.WorkflowSID {
+		t.Errorf("setup prints %v", values)
+	}
+	if n := o.mutations(); n != 0 {
+		t.Errorf("setup made %d changes, want none", n)
+	}
+	o.refuses(`in "chat" only`, "--route", "interactions", "--task-channel", "voice")
+}
+
+// Who goes from one route to the other gets lines that hold one route alone, and
+// keeps the flow, which open conversations need; --remove takes it back.
+func TestSetupChangesRoute(t *testing.T) {
+	o := newOperator(t, flexsim.Config{})
+	maps.Copy(o.environ, lines(o.must("--route", "studio")))
+	maps.Copy(o.environ, lines(o.must("--route", "interactions")))
+	if own, _ := o.ownFlow(); len(own) != 1 || o.environ["TWILIO_FLOW_SID"] != "" {
+		t.Errorf("flows are %+v, the environment %v", own, o.environ)
+	}
+	maps.Copy(o.environ, lines(o.must("--route", "studio")))
+	if own, _ := o.ownFlow(); o.environ["TWILIO_FLOW_SID"] != own[0].SID || o.environ["TWILIO_WORKSPACE_SID"]+o.environ["TWILIO_WORKFLOW_SID"] != "" {
+		t.Errorf("flows are %+v, the environment %v", own, o.environ)
+	}
+	o.must("--remove", "--route", "interactions")
+	if own, _ := o.ownFlow(); len(own) != 0 {
+		t.Errorf("after --remove there are %+v", own)
 	}
 }
 
@@ -287,6 +336,9 @@ func TestSetupMustBeToldWhich(t *testing.T) {
 	o.refuses(`there is no workflow "Third"`, "--workspace", "WS1", "--workflow", "Third")
 	o.refuses("no workflow: is it an account with Flex?", "--workspace", "WS2")
 	o.refuses(`there is no task-channel "mail"`, "--workspace", "WS1", "--workflow", "WW2", "--task-channel", "mail")
+	if values := lines(o.must("--route", "interactions", "--workspace", "WS1", "--workflow", "Second")); values["TWILIO_WORKFLOW_SID"] != "WW2" {
+		t.Errorf("setup prints %v", values)
+	}
 	o.must("--workspace", "WS1", "--workflow", "Second")
 	if own, _ := o.ownFlow(); len(own) != 1 || !strings.Contains(own[0].Definition, `"WW2"`) {
 		t.Errorf("flows are %+v, want one with WW2", own)
@@ -296,6 +348,7 @@ func TestSetupMustBeToldWhich(t *testing.T) {
 func TestSetupOfBadEnvironment(t *testing.T) {
 	o := newOperator(t, flexsim.Config{})
 	o.refuses("--webhook must be", "--webhook", "global")
+	o.refuses("--route must be", "--route", "flow")
 	o.environ["TWILIO_SERVICE_SID"] = "ISffffffffffffffffffffffffffffffff"
 	o.refuses("default conversation service")
 	o.environ["TWILIO_AUTH_TOKEN"] = "wrong"
@@ -326,6 +379,7 @@ func TestSetupFlowTellsWhenFlexTakesNoTask(t *testing.T) {
 	flow := lines(o.must())["TWILIO_FLOW_SID"]
 	o.twilio.SetWorkspaces()
 	c := testConfig(o.environ["PUBLIC_URL"])
+	routes["studio"](&c)
 	c.APIURL, c.FlowSID = o.rest.URL, flow
 	r := o.serve(c, listener)
 	first, err := r.send(t.Context(), "a", map[string]any{"msg": "anybody?", "wait": 4})
