@@ -67,13 +67,13 @@ const twilioVariables = "TWILIO_ACCOUNT_SID TWILIO_API_URL"
 
 var checks = []check{
 	{"configuration", "", "", (*doctor).configuration},
-	{"wait", "WAIT", "", (*doctor).wait},
+	{"wait", "WAIT MCP_WAIT", "", (*doctor).wait},
 	{"auth token", twilioVariables + " TWILIO_AUTH_TOKEN", "", (*doctor).authToken},
 	{"API key", twilioVariables + " TWILIO_API_KEY TWILIO_API_SECRET", "", (*doctor).apiKey},
 	{"clock", "", "auth token", (*doctor).clock},
 	{"service", "TWILIO_SERVICE_SID", "rest", (*doctor).conversationService},
 	{"flow", "TWILIO_FLOW_SID", "rest", (*doctor).studioFlow},
-	{"workflow", "", "flow", (*doctor).workflow},
+	{"workflow", "TWILIO_WORKSPACE_SID TWILIO_WORKFLOW_SID", "flow", (*doctor).workflow},
 	{"webhook settings", "PUBLIC_URL WEBHOOK_SCOPE", "service", (*doctor).webhookSettings},
 	{"address", "PUBLIC_URL", "", (*doctor).address},
 	{"certificate", "", "address", (*doctor).certificate},
@@ -81,12 +81,16 @@ var checks = []check{
 	{"unsigned webhook", "WEBHOOK_VERIFY", "public URL", (*doctor).unsignedWebhook},
 	{"signed webhook", "TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_AUTH_TOKEN_SECONDARY", "unsigned webhook,auth token", (*doctor).signedWebhook},
 	{"version", "", "signed webhook", (*doctor).sameService},
+	{"issuer", "AUTH_MODE OIDC_ISSUER OIDC_AUDIENCE", "", (*doctor).issuer},
+	{"audience", "AUTH_MODE OIDC_AUDIENCE PUBLIC_URL", "", (*doctor).audience},
+	{"resource metadata", "", "public URL,issuer", (*doctor).resourceMetadata},
 	{"redis", "REDIS_URL", "", (*doctor).redisServer},
 	{"redis eviction", "", "redis", (*doctor).redisEviction},
 	{"redis persistence", "", "redis", (*doctor).redisPersistence},
 	{"redis memory", "", "redis", (*doctor).redisMemory},
 	{"redis latency", "", "redis", (*doctor).redisLatency},
 	{"redis clock", "", "redis", (*doctor).redisClock},
+	{"identity secret", "IDENTITY_SECRET", "redis", (*doctor).identity},
 }
 
 // doctor examines a set-up. What a check learnt is read by those that need it,

@@ -234,8 +234,9 @@ var ailments = []ailment{
 	{"healthy in console scope", "", fine, serviceHook("console", false, flexsim.ServiceHook{URL: ourHook, Filters: flex.Events()})},
 
 	{"configuration", "configuration", wrong, both(set("IDENTITY_SECRET", "hunter2"), set("MAX_PARKED", "hunter2"), set("LOG_FORMAT", "hunter2"))},
-	{"wait for GPT Actions", "wait", warned, set("WAIT", "50s")},
-	{"wait for ChatGPT", "wait", warned, set("WAIT", "2m")},
+	{"wait for GPT Actions", "wait", warned, set("WAIT", "45s")},
+	{"wait for ChatGPT", "wait", warned, set("MCP_WAIT", "60s")},
+	{"wait for both", "wait", warned, both(set("WAIT", "2m"), set("MCP_WAIT", "2m"))},
 
 	{"auth token", "auth token", wrong, set("TWILIO_AUTH_TOKEN", "hunter2")},
 	{"account of another token", "auth token", wrong, set("TWILIO_ACCOUNT_SID", "ACffffffffffffffffffffffffffffffff")},
@@ -389,6 +390,7 @@ var ailments = []ailment{
 		p.later = func(d *doctor) { d.slow = slowRedis }
 	})},
 	{"redis URL", "redis", wrong, set("REDIS_URL", "https://:hunter2@redis.example.com")},
+	{"redis of another secret", "identity secret", warned, set("IDENTITY_SECRET", strings.Repeat("hunter2", 5))},
 	{"redis old", "redis", wrong, throughRelay(func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte("redis_version:7."), []byte("redis_version:6."))
 	})},

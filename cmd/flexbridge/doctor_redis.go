@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
+	"flexbridge/bridge"
 	"flexbridge/store"
 )
 
@@ -80,3 +82,24 @@ func (d *doctor) redisLatency(context.Context) finding {
 func (d *doctor) redisClock(context.Context) finding {
 	return d.ofRedis(func(c store.Checkup) finding { return skew("Redis's", c.Ahead) })
 }
+
+// identity compares our secret with the one that the service used last.
+func (d *doctor) identity(context.Context) finding {
+	return d.ofRedis(func(c store.Checkup) finding {
+		keys, err := bridge.NewKeyring([]byte(d.config.IdentitySecret))
+		if err != nil {
+			return bad("set another IDENTITY_SECRET", "%v", err)
+		}
+		switch c.Identity {
+		case "":
+			return ok("none has been used with this Redis yet")
+		case keys.Fingerprint():
+			return ok("the one that was last used with this Redis")
+		}
+		return warning("give doctor and all replicas the secret they had before, unless a new one is meant",
+			"not the one that was last used with this Redis: with it every caller is a new customer")
+	})
+}
+
+// size is a number of bytes, for people.
+func size(n uint64) string { return fmt.Sprintf("%d MB", (n+1<<19)>>20) }

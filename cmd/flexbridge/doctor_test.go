@@ -15,10 +15,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"flexbridge/bridge"
 	"flexbridge/bridge/flex/flexsim"
 	"flexbridge/store/storetest"
 )
@@ -32,6 +34,7 @@ type patient struct {
 	redis   *storetest.Server
 	service func(*Config) // of the service that runs
 
+	route   string            // of the service and of the doctor
 	environ map[string]string // of the doctor, in which %PUBLIC% is the front's address
 	proxy   func(service http.Handler) http.Handler
 	tls     *certificate // of the front; nil: http
@@ -42,7 +45,7 @@ type patient struct {
 }
 
 func newPatient(t *testing.T, redis *storetest.Server) *patient {
-	return &patient{t: t, redis: redis, environ: map[string]string{}, service: func(*Config) {},
+	return &patient{t: t, redis: redis, route: "studio", environ: map[string]string{}, service: func(*Config) {},
 		proxy: func(h http.Handler) http.Handler { return h }, rest: func(h http.Handler) http.Handler { return h },
 		later: func(*doctor) {}}
 }
@@ -73,12 +76,13 @@ func (p *patient) examined(change func(*patient)) report {
 
 	public := front.URL + p.path
 	c := testConfig(public)
+	routes[p.route](&c)
+	values := environ(c)
 	c.APIURL, c.RedisURL = rest.URL, Secret(p.redis.URL)
 	p.service(&c)
 	handler = http.StripPrefix(p.path, p.proxy(p.serve(c)))
 	close(ready)
 
-	values := environ(testConfig(public))
 	delete(values, "OPS_ADDR")
 	values["TWILIO_API_URL"], values["REDIS_URL"] = rest.URL, p.redis.URL
 	for name, value := range p.environ {
@@ -152,7 +156,13 @@ func golden(t *testing.T, name, got string) {
 // Each fault is found by its own check, and no other check finds one.
 func TestDoctor(t *testing.T) {
 	redis := storetest.StartRedis(t)
-	for _, a := range ailments {
+	keys, err := bridge.NewKeyring([]byte(testConfig("").IdentitySecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := keys.Fingerprint()
+	redis.Do("SET", "flexbridge:identity", usual) // as each service does, a little after its start
+	for _, a := range slices.Concat(ailments, routeAilments, signInAilments) {
 		t.Run(strings.ReplaceAll(a.name, " ", "_"), func(t *testing.T) {
 			r := newPatient(t, redis).examined(a.change)
 			var text, object bytes.Buffer
@@ -179,6 +189,9 @@ func TestDoctor(t *testing.T) {
 				}
 			}
 			a.exits(t, r)
+			if now := redis.Do("GET", "flexbridge:identity"); now != usual {
+				t.Errorf("the fingerprint in Redis is %v, want that of the service, %v", now, usual)
+			}
 		})
 	}
 }

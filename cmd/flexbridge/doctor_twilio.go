@@ -3,43 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"flexbridge/bridge"
 	"flexbridge/bridge/flex"
 )
-
-func (d *doctor) configuration(context.Context) finding {
-	if len(d.problems) == 0 {
-		return ok("every variable is of its form")
-	}
-	var all []string
-	for _, p := range d.problems {
-		all = append(all, strings.TrimSpace(p.Error()))
-	}
-	return bad(strings.Join(all, "\n"), "the environment has %d mistakes", len(all))
-}
-
-// What clients wait for an answer at most.
-const (
-	gptActionsWait = 45 * time.Second
-	chatGPTWait    = 60 * time.Second
-)
-
-func (d *doctor) wait(context.Context) finding {
-	switch wait := d.config.Wait; {
-	case wait >= chatGPTWait:
-		return warning("set WAIT=40s if your callers are ChatGPT or GPT Actions", "WAIT is %v: ChatGPT cuts at %gs, GPT Actions at %gs", wait, chatGPTWait.Seconds(), gptActionsWait.Seconds())
-	case wait >= gptActionsWait:
-		return warning("set WAIT=40s if GPT Actions call", "WAIT is %v: GPT Actions cut at %gs", wait, gptActionsWait.Seconds())
-	default:
-		return ok("WAIT is %v: GPT Actions cut at %gs, ChatGPT at %gs", wait, gptActionsWait.Seconds(), chatGPTWait.Seconds())
-	}
-}
 
 // account makes calls with the API key or the auth token, for as long as use runs.
 func (d *doctor) account(byKey bool, use func(*flex.Account) finding) finding {
@@ -121,6 +91,9 @@ func (d *doctor) conversationService(ctx context.Context) finding {
 }
 
 func (d *doctor) studioFlow(ctx context.Context) finding {
+	if d.config.interactions() {
+		return ok("not used: agents are reached without Studio")
+	}
 	return d.rest(func(a *flex.Account) finding {
 		const repair = "run flexbridge setup, and set the TWILIO_FLOW_SID that it prints"
 		sid := d.config.FlowSID
@@ -141,35 +114,6 @@ func (d *doctor) studioFlow(ctx context.Context) finding {
 			return bad("connect them in Studio and publish, or "+repair, "the flow %s does not lead from Incoming Conversation to Send to Flex", sid)
 		}
 		return ok("%q (%s) is published and leads to Flex", flow.Name, sid)
-	})
-}
-
-// workflow finds out whether a task can be made with what the flow names.
-func (d *doctor) workflow(ctx context.Context) finding {
-	return d.rest(func(a *flex.Account) finding {
-		wanted, channel, _ := d.flow.SendsToFlex()
-		workspaces, err := a.Workspaces(ctx)
-		if err != nil {
-			return failed(err)
-		}
-		for _, w := range workspaces {
-			workflows, err := a.Workflows(ctx, w.SID)
-			if err != nil {
-				return failed(err)
-			}
-			if !slices.ContainsFunc(workflows, func(n flex.Named) bool { return n.SID == wanted }) {
-				continue
-			}
-			channels, err := a.TaskChannels(ctx, w.SID)
-			if err != nil {
-				return failed(err)
-			}
-			if !slices.ContainsFunc(channels, func(n flex.Named) bool { return n.SID == channel || n.UniqueName == channel }) {
-				return bad("choose another in the flow, or run flexbridge setup", "the flow's task channel %s is not in workspace %q", channel, w.Name)
-			}
-			return ok("%s in workspace %q, task channel %s", wanted, w.Name, channel)
-		}
-		return bad("choose another in the flow, or run flexbridge setup", "the flow's workflow %s does not exist", wanted)
 	})
 }
 
@@ -221,6 +165,3 @@ func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global f
 	}
 	return ok("%s comes to us", whose)
 }
-
-// size is a number of bytes, for people.
-func size(n uint64) string { return fmt.Sprintf("%d MB", (n+1<<19)>>20) }

@@ -49,7 +49,7 @@ func (d *doctor) unsignedWebhook(ctx context.Context) finding {
 	switch {
 	case err != nil:
 		return silent(err)
-	case accepted && d.config.WebhookVerify == "observe":
+	case accepted && d.config.WebhookVerify == observe:
 		return warning("set WEBHOOK_VERIFY=enforce when the log shows that Twilio's own would be accepted", "one without a signature is acknowledged: WEBHOOK_VERIFY is observe")
 	case accepted:
 		return bad("set WEBHOOK_VERIFY=enforce in the service; if it is, something else answers in its place, and must not", "one without a signature is accepted")
@@ -62,7 +62,7 @@ func (d *doctor) unsignedWebhook(ctx context.Context) finding {
 }
 
 func (d *doctor) signedWebhook(ctx context.Context) finding {
-	if d.config.WebhookVerify == "observe" {
+	if d.config.WebhookVerify == observe {
 		return finding{Status: unchecked, Text: "with WEBHOOK_VERIFY=observe every signature is acknowledged",
 			Do: "see the outcome of Twilio's own webhooks in the log"}
 	}
