@@ -58,7 +58,7 @@ func (d *doctor) resourceMetadata(ctx context.Context) finding {
 				Issuers []string `json:"authorization_servers"`
 			}
 			if err := json.Unmarshal([]byte(body), &said); err != nil || !slices.Contains(said.Issuers, d.config.OIDCIssuer) {
-				return bad("start the service with this environment", "%s does not name OIDC_ISSUER", path)
+				return bad("start the service with this environment, and let nothing else answer there", "%s does not name OIDC_ISSUER", path)
 			}
 		}
 		return ok("%s tells where to sign in", path)

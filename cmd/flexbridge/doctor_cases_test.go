@@ -380,6 +380,10 @@ var ailments = []ailment{
 	{"redis empty", "redis", warned, set("REDIS_URL", "")},
 	{"redis down", "redis", wrong, set("REDIS_URL", "redis://:hunter2@127.0.0.1:1")},
 	{"redis password", "redis", wrong, func(p *patient) { p.environ["REDIS_URL"] = "redis://nobody:hunter2@" + p.redis.Addr }},
+	{"redis permissions", "redis", wrong, func(p *patient) {
+		p.redis.Do("ACL", "SETUSER", "limited", "on", ">hunter2", "~*", "&*", "+@all", "-get")
+		p.environ["REDIS_URL"] = "redis://limited:hunter2@" + p.redis.Addr
+	}},
 	{"redis evicts", "redis eviction", wrong, setting("maxmemory-policy", "allkeys-lru")},
 	{"redis forgets", "redis persistence", warned, setting("appendonly", "no")},
 	{"redis full", "redis memory", warned, setting("maxmemory", "1mb")},

@@ -21,6 +21,8 @@ func (d *doctor) redisServer(ctx context.Context) finding {
 	switch {
 	case err != nil && strings.Contains(err.Error(), "AUTH"), err != nil && strings.Contains(err.Error(), "WRONGPASS"):
 		return bad("set user and password in REDIS_URL", "Redis refuses us: %v", err)
+	case err != nil && strings.Contains(err.Error(), "NOPERM"):
+		return bad("let that user run all commands, on keys and channels flexbridge:* and keys rate:flexbridge:*", "Redis does not let the user in REDIS_URL do everything: %v", err)
 	case err != nil:
 		return bad("see that it runs, and that REDIS_URL is right and reachable from here", "Redis does not answer: %v", err)
 	case c.Major < store.OldestRedis:

@@ -20,11 +20,7 @@ func (s *setup) planWebhook(ctx context.Context) error {
 	wanted := flex.Webhook{PostURL: s.config.hookURL(), PreURL: now.PreURL, Method: http.MethodPost, Filters: flex.Events()}
 	if now.PreURL != "" {
 		// Its owner needs the events that it has.
-		for _, event := range now.Filters {
-			if !slices.Contains(wanted.Filters, event) {
-				wanted.Filters = append(wanted.Filters, event)
-			}
-		}
+		wanted.Filters = append(wanted.Filters, missing(wanted.Filters, now.Filters)...)
 	}
 	if now.PostURL == wanted.PostURL && now.Method == wanted.Method && len(missing(now.Filters, wanted.Filters)) == 0 {
 		return nil
