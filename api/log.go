@@ -36,7 +36,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		status := c.Response().Status
 		attrs := []slog.Attr{
-			slog.String("method", c.Request().Method),
+			slog.String("method", clean(c.Request().Method, 16)),
 			slog.String("route", c.Path()),
 			slog.Duration("wait", time.Since(arrived)),
 		}
