@@ -281,7 +281,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		"a map":           map[string]Secret{"token": secret},
 		"a configuration": c,
 	} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t", "%10.3s"} {
 			if got := fmt.Sprintf(verb, value); strings.Contains(got, plain) || strings.Contains(got, fmt.Sprintf("%x", plain)) {
 				t.Errorf("%s of %s = %s", verb, name, got)
 			}
