@@ -31,6 +31,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		arrived := time.Now()
 		err := next(c)
+		committed := c.Response().Committed
 		if err != nil {
 			c.Error(err)
 		}
@@ -50,17 +51,20 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 			attrs = append(attrs, slog.String("customer", string(customer[:8])))
 		}
 		outcome, _ := c.Get(outcomeKey).(string)
+		if err != nil && committed && outcome == "" {
+			outcome = codeInternal // too late to answer so
+		}
 		level := slog.LevelInfo
 		switch {
 		case outcome == outcomeLeft:
 			level = slog.LevelDebug
+		case err != nil && outcome == codeInternal:
+			level = slog.LevelError
+			attrs = append(attrs, slog.Any("err", err))
 		case c.Path() == livePath || c.Path() == readyPath:
 			level = slog.LevelDebug // asked every few seconds
 		case status >= http.StatusInternalServerError:
 			level = slog.LevelWarn
-			if outcome == codeInternal {
-				level = slog.LevelError
-			}
 			if c.Get(whyKey) == nil {
 				attrs = append(attrs, slog.Any("err", err))
 			}
