@@ -75,7 +75,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// clean is text of strangers as it may stand in a log: short, and in printable ASCII.
+// clean is text of strangers as it may stand in a log or an error: short, and in printable ASCII.
 func clean(text string, longest int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -192,6 +192,8 @@ func TestBadValues(t *testing.T) {
 		{name: "MCP_ORIGINS", value: "https://chat.example.com/"},
 		{name: "MCP_ORIGINS", value: "https://chat.example.com,,https://hunter2.example.com"},
 		{name: "MCP_ORIGINS", value: "*"},
+		{name: "MCP_ORIGINS", value: "https://*.hunter2.example.com"},
+		{name: "MCP_ORIGINS", value: "https://Hunter2.example.com"},
 		{name: "OPENAI_APPS_CHALLENGE", value: "hunter2 hunter2"},
 		{name: "MAX_PARKED", value: "0"},
 		{name: "MAX_PARKED", value: "hunter2"},
