@@ -13,6 +13,7 @@ import (
 
 	"flexbridge/api"
 	"flexbridge/api/oidctest"
+	"flexbridge/bridge"
 )
 
 const (
@@ -125,6 +126,71 @@ func TestWhoMayCall(t *testing.T) {
 						checkRefusal(t, response, body, c.code, row.metadata)
 						if asked := d.count() - before; (c.code == accepted) != (asked == 1) || asked > 1 {
 							t.Errorf("the bridge was asked %d times", asked)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// The same at MCP, where each tool may be called and the list of them read by those
+// alone who may call.
+func TestWhoMayCallMCP(t *testing.T) {
+	p := oidctest.Start(t, audience)
+	tokens := wrongForms(p.Token(t, "ana"))
+	for name, c := range wrongTokens(t, p) {
+		tokens[name] = c
+	}
+	for mode, row := range map[string]struct {
+		auth     api.Auth
+		metadata string
+		rows     map[string]credentials
+		holder   []string
+	}{
+		"none":   {api.NoAuth(), "", map[string]credentials{"none": {nil, accepted}, "some": {[]string{"Bearer x"}, accepted}}, []string{"anyone"}},
+		"bearer": {bearer(t), "", wrongForms(keyText), []string{"application", "shop"}},
+		"oidc":   {oidc(t, p), `, resource_metadata="` + public + `/.well-known/oauth-protected-resource/mcp"`, tokens, []string{"person", p.Issuer, "ana"}},
+	} {
+		d := &desk{answer: replied}
+		server := online(t, row.auth, d)
+		handle := config(t).Keys.Seal(bridge.NewHandle(time.Now().Add(time.Hour)), row.holder...)
+		for tool, arguments := range map[string]map[string]any{
+			"":                 nil,
+			"ask_agent":        {"message": "hi", "conversation": handle},
+			"wait_for_agent":   {"conversation": handle},
+			"end_conversation": {"conversation": handle},
+		} {
+			for _, era := range eras {
+				for name, c := range row.rows {
+					t.Run(fmt.Sprintf("%s/%s/%s/%s", mode, tool, era, name), func(t *testing.T) {
+						method, params, asks := "tools/list", map[string]any{}, 0
+						if tool != "" {
+							method, params, asks = "tools/call", map[string]any{"name": tool, "arguments": arguments}, 1
+						}
+						r := rpc(t, server.URL, era, method, params)
+						for _, value := range c.authorization {
+							r.Header.Add("Authorization", value)
+						}
+						before := d.count()
+						response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer response.Body.Close()
+						body, err := io.ReadAll(response.Body)
+						if err != nil {
+							t.Fatal(err)
+						}
+						checkRefusal(t, response, body, c.code, row.metadata)
+						if c.code == accepted && strings.Contains(string(body), `"isError":true`) {
+							t.Errorf("= %s, want an answer", body)
+						}
+						if c.code != accepted {
+							asks = 0
+						}
+						if asked := d.count() - before; asked != asks {
+							t.Errorf("the bridge was asked %d times, want %d", asked, asks)
 						}
 					})
 				}

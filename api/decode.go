@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -120,5 +119,5 @@ func readQuery(c echo.Context, allowed ...string) (map[string]string, error) {
 }
 
 func unknown(name string, allowed []string) error {
-	return &inputError{fmt.Sprintf("%.64s", name), "not known here; known are: " + strings.Join(allowed, ", ")}
+	return &inputError{clean(name, 64), "not known here; known are: " + strings.Join(allowed, ", ")}
 }

@@ -31,12 +31,13 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		arrived := time.Now()
 		err := next(c)
+		committed := c.Response().Committed
 		if err != nil {
 			c.Error(err)
 		}
 		status := c.Response().Status
 		attrs := []slog.Attr{
-			slog.String("method", c.Request().Method),
+			slog.String("method", clean(c.Request().Method, 16)),
 			slog.String("route", c.Path()),
 			slog.Duration("wait", time.Since(arrived)),
 		}
@@ -50,17 +51,20 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 			attrs = append(attrs, slog.String("customer", string(customer[:8])))
 		}
 		outcome, _ := c.Get(outcomeKey).(string)
+		if err != nil && committed && outcome == "" {
+			outcome = codeInternal // too late to answer so
+		}
 		level := slog.LevelInfo
 		switch {
 		case outcome == outcomeLeft:
 			level = slog.LevelDebug
+		case err != nil && outcome == codeInternal:
+			level = slog.LevelError
+			attrs = append(attrs, slog.Any("err", err))
 		case c.Path() == livePath || c.Path() == readyPath:
 			level = slog.LevelDebug // asked every few seconds
 		case status >= http.StatusInternalServerError:
 			level = slog.LevelWarn
-			if outcome == codeInternal {
-				level = slog.LevelError
-			}
 			if c.Get(whyKey) == nil {
 				attrs = append(attrs, slog.Any("err", err))
 			}
@@ -71,7 +75,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// clean is text of strangers as it may stand in a log: short, and in printable ASCII.
+// clean is text of strangers as it may stand in a log or an error: short, and in printable ASCII.
 func clean(text string, longest int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -60,6 +61,9 @@ func (a *API) serveMCP(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkBatch(body); err != nil {
+		return err
+	}
 	extend(c, arrived.Add(a.cfg.MCP.Wait))
 	request := c.Request().Context()
 	x := &exchange{ctx: request, who: callerOf(c), arrived: arrived, stream: newStream(c.Response(), request)}
@@ -80,6 +84,22 @@ func (a *API) serveMCP(c echo.Context) error {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	a.mcp.http.ServeHTTP(x.stream, r)
 	x.finish(c)
+	return nil
+}
+
+// maxBatch is how many messages one request may hold.
+const maxBatch = 16
+
+// checkBatch bounds what one request may ask for. The SDK takes a time for each
+// message of a batch that grows with all of them.
+func checkBatch(body []byte) error {
+	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '[' {
+		return nil
+	}
+	var messages []json.RawMessage
+	if err := json.Unmarshal(body, &messages); err != nil || len(messages) > maxBatch {
+		return &inputError{"body", fmt.Sprintf("one JSON-RPC message, or a list of at most %d of them", maxBatch)}
+	}
 	return nil
 }
 

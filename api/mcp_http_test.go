@@ -357,6 +357,27 @@ func TestMCPBatch(t *testing.T) {
 	}
 }
 
+// A batch is as long as some client may need, and no longer: each message of it costs
+// more the more of them there are.
+func TestMCPBatchTooLong(t *testing.T) {
+	e := newServer(t, mcpConfig(t), &desk{})
+	for n, want := range map[int]int{1: 200, 16: 200, 17: 400, 2000: 400} {
+		body := "\r\n [" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"ping"},`, n-1) + `{"jsonrpc":"2.0","id":2,"method":"ping"}]`
+		r := request("POST", "/mcp", body)
+		r.Host = "localhost"
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		w := serve(e, r)
+		if w.Code != want {
+			t.Errorf("POST of %d messages = %d %.300s, want %d", n, w.Code, w.Body, want)
+		}
+		if want == 400 {
+			if p := asProblem(t, w.Code, w.Header(), w.Body.Bytes()); p.Code != "invalid" || !strings.Contains(p.Detail, "at most 16") {
+				t.Errorf("POST of %d messages = %s, want what is allowed", n, w.Body)
+			}
+		}
+	}
+}
+
 // A subscription has nothing to tell, so it does not hold a connection.
 func TestMCPListenEnds(t *testing.T) {
 	server := serveHTTP(t, mcpConfig(t), &desk{})

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -144,6 +145,62 @@ func TestCORS(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		if w := serve(e, r); (w.Header().Get("Access-Control-Allow-Origin") == origin) != allowed && origin != "" {
 			t.Errorf("POST from %q = %v, allowed %v", origin, w.Header(), allowed)
+		}
+	}
+}
+
+// Each route says which pages may read it; to none are a browser's own credentials
+// sent along, and what has no business with pages says nothing.
+func TestCORSOfEachRoute(t *testing.T) {
+	const (
+		chatGPT, claude, ours, evil = "https://chatgpt.com", "https://claude.ai", public, "https://evil.example.com"
+	)
+	assistants := map[string]string{chatGPT: chatGPT}
+	allowed := func(path string) map[string]string {
+		switch {
+		case path == "/mcp":
+			return map[string]string{chatGPT: chatGPT, claude: claude, ours: ours}
+		case strings.HasPrefix(path, "/.well-known/oauth-protected-resource"):
+			return map[string]string{chatGPT: "*", claude: "*", ours: "*", evil: "*", "null": "*"}
+		case path == "/livez" || path == "/readyz" || path == "/twilio/webhook" || path == "/nothing":
+			return nil
+		default:
+			return assistants
+		}
+	}
+	cfg := config(t)
+	cfg.Auth, cfg.Files, cfg.LinkLife, cfg.MCP.Challenge = oidc(t, oidctest.Start(t, audience)), &shelf{}, time.Hour, "challenge"
+	e := newServer(t, cfg, &desk{answer: replied})
+	e.Any("/twilio/webhook", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+	paths := map[string]bool{"/nothing": true}
+	for _, route := range e.Routes() {
+		paths[route.Path] = true
+	}
+	if len(paths) < 19 {
+		t.Fatalf("there are %d paths: %v", len(paths), paths)
+	}
+	for path := range paths {
+		target := strings.NewReplacer(":username", username, ":token", "x").Replace(path)
+		for _, origin := range []string{chatGPT, claude, ours, evil, "null"} {
+			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
+				r := request(method, target, "")
+				r.Header.Set("Origin", origin)
+				if method == "OPTIONS" {
+					r.Header.Set("Access-Control-Request-Method", "POST")
+				}
+				w := serve(e, r)
+				got, want := w.Header().Get("Access-Control-Allow-Origin"), allowed(path)[origin]
+				// Where the method is not served nothing has to be said.
+				if got != want && !(w.Code == http.StatusMethodNotAllowed && got == "") {
+					t.Errorf("%s %s from %s = %d, allowed to %q, want %q", method, target, origin, w.Code, got, want)
+				}
+				if got := w.Header().Get("Access-Control-Allow-Credentials"); got != "" {
+					t.Errorf("%s %s from %s allows credentials: %q", method, target, origin, got)
+				}
+				if got != "" && got != "*" && !strings.Contains(w.Header().Get("Vary"), "Origin") {
+					t.Errorf("%s %s from %s: Vary = %q, want Origin", method, target, origin, w.Header().Get("Vary"))
+				}
+			}
 		}
 	}
 }

@@ -34,7 +34,7 @@ const signatureHeader = "X-Twilio-Signature"
 func (h *Handler) receive(c echo.Context) (Outcome, error) {
 	r := c.Request()
 	if r.Method != http.MethodPost {
-		return WrongMethod, fmt.Errorf("method %s", r.Method)
+		return WrongMethod, fmt.Errorf("method %.16q", r.Method)
 	}
 	if r.Header.Get(signatureHeader) == "" && !h.observe {
 		return Unsigned, nil

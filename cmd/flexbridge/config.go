@@ -204,7 +204,7 @@ func (c Config) origins() []string {
 // origin is a web origin as browsers spell it (RFC 6454, section 6).
 func origin(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && absoluteURL(s) && s == u.Scheme+"://"+u.Host
+	return err == nil && absoluteURL(s) && s == u.Scheme+"://"+u.Host && s == strings.ToLower(s) && !strings.Contains(s, "*")
 }
 
 // logger writes to standard error: for people on a terminal, else for machines.

@@ -192,6 +192,8 @@ func TestBadValues(t *testing.T) {
 		{name: "MCP_ORIGINS", value: "https://chat.example.com/"},
 		{name: "MCP_ORIGINS", value: "https://chat.example.com,,https://hunter2.example.com"},
 		{name: "MCP_ORIGINS", value: "*"},
+		{name: "MCP_ORIGINS", value: "https://*.hunter2.example.com"},
+		{name: "MCP_ORIGINS", value: "https://Hunter2.example.com"},
 		{name: "OPENAI_APPS_CHALLENGE", value: "hunter2 hunter2"},
 		{name: "MAX_PARKED", value: "0"},
 		{name: "MAX_PARKED", value: "hunter2"},
@@ -281,7 +283,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		"a map":           map[string]Secret{"token": secret},
 		"a configuration": c,
 	} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t", "%10.3s"} {
 			if got := fmt.Sprintf(verb, value); strings.Contains(got, plain) || strings.Contains(got, fmt.Sprintf("%x", plain)) {
 				t.Errorf("%s of %s = %s", verb, name, got)
 			}

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"io"
+)
+
 // Secret is text that never prints: neither by fmt, nor by slog, nor in JSON.
 type Secret string
 
@@ -12,8 +17,8 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the secret from every verb, those that fit no text among them.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText hides it from encoders, slog's among them.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -177,6 +177,8 @@ func newServer() *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10, // the URL included
+		// OPTIONS * is answered, and logged, as whatever else there is not.
+		DisableGeneralOptionsHandler: true,
 	}
 }
 
