@@ -95,6 +95,9 @@ func (s *subscription) watch(ctx context.Context, name string) (bridge.Watch, er
 	if s.ctx.Err() != nil {
 		return nil, fmt.Errorf("subscribing to %s: %w", name, errClosed)
 	}
+	if ctx.Err() != nil { // of two cases that are ready, select takes any
+		return nil, fmt.Errorf("subscribing to %s: %w", name, context.Cause(ctx))
+	}
 	w, live := s.join(name)
 	select {
 	case <-live:

@@ -135,7 +135,7 @@ func (c Config) problems() (problems []error) {
 	check(!interactions || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
 	check(!interactions || sid("WW", c.WorkflowSID), "TWILIO_WORKFLOW_SID", "must be WW and 32 hex digits")
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
-	check(c.APIURL == "" || absoluteURL(c.APIURL), "TWILIO_API_URL", "must be an http or https URL")
+	check(c.APIURL == "" || api.SecureURL(c.APIURL), "TWILIO_API_URL", "must be an https URL (http on loopback only), as our credentials go there")
 	check(displayName(c.CustomerName), "CUSTOMER_NAME", fmt.Sprintf("must be at most %d printable characters", flex.MaxCustomerName))
 	check(c.WebhookScope == "conversation" || c.WebhookScope == "console", "WEBHOOK_SCOPE", "must be conversation or console")
 	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")

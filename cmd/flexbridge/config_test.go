@@ -154,6 +154,7 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_SERVICE_SID", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},
+		{name: "TWILIO_API_URL", value: "http://hunter2.example.com"},
 		{name: "WEBHOOK_SCOPE", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "Observe"},
