@@ -160,6 +160,7 @@ var answers = map[string]bridge.Answer{
 	"pending_opening":  {Status: bridge.Pending},
 	"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
 	"closed_never":     {Status: bridge.Closed},
+	"unavailable":      {Status: bridge.Unavailable, Agent: bridge.AgentWaiting, Cursor: cursor},
 }
 
 // As the caller sees them.

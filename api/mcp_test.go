@@ -207,6 +207,7 @@ func TestMCPAnswers(t *testing.T) {
 		"pending_opening":  {Status: bridge.Pending},
 		"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
 		"closed_never":     {Status: bridge.Closed},
+		"unavailable":      {Status: bridge.Unavailable, Agent: bridge.AgentWaiting, Cursor: cursor},
 	}
 	for name, answer := range rows {
 		t.Run(name, func(t *testing.T) {

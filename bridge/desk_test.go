@@ -42,6 +42,7 @@ type conversation struct {
 	messages       []bridge.Message
 	next           int
 	made           int // which of all conversations it is
+	abandoned      bool
 }
 
 func newDesk() *desk { return &desk{conversations: map[string]*conversation{}} }
@@ -334,6 +335,14 @@ func (d *desk) skip(sid string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conversations[sid].next++
+}
+
+// abandons has no agent come to a conversation any more, unless one has spoken.
+func (d *desk) abandons(sid string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.conversations[sid]
+	c.abandoned = c.abandoned || !slices.ContainsFunc(c.messages, func(m bridge.Message) bool { return m.Kind == bridge.FromAgent })
 }
 
 // closes ends a conversation, and reports nothing.

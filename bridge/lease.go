@@ -45,20 +45,26 @@ func (l *lease) open(ctx context.Context, atLeast int) (opened, error) {
 	if l.known = dir.Conversations; l.known == nil {
 		l.known = map[int]string{}
 	}
-	o, whole, half, err := b.current(ctx, dir)
+	now, err := b.current(ctx, dir)
 	if err != nil {
 		return opened{}, err
 	}
-	if whole && o.generation >= atLeast {
+	if now.whole && now.generation >= atLeast {
 		l.end(ctx, true)
-		return o, nil
+		return now.opened, nil
+	}
+	if now.abandoned {
+		// A customer has one open conversation at most.
+		if err := b.close(ctx, now.place); err != nil {
+			return opened{}, err
+		}
 	}
 	p := place{customer: l.customer, generation: atLeast}
 	if newest, any := dir.newest(); any {
 		p.generation = max(p.generation, newest.generation+1)
 	}
-	if half.conversation != "" && half.generation >= atLeast {
-		p = half
+	if now.half && now.generation >= atLeast {
+		p = now.place
 	} else if l.steps.Conversation != "" && l.steps.Generation >= p.generation {
 		p.generation, p.conversation = l.steps.Generation, l.steps.Conversation
 	}

@@ -102,6 +102,11 @@ func (p *play) call(name string, who bridge.Customer, after bridge.Cursor, wait 
 					p.failed("%s: %v", name, err)
 				}
 			}
+			if a.Status == bridge.Unavailable {
+				if err := p.desk.unavailableFor(who, a); err != nil {
+					p.failed("%s: %v", name, err)
+				}
+			}
 		}
 		judge(a, err)
 	})
@@ -235,6 +240,10 @@ func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Con
 		p.reports = append(p.reports, e)
 	}
 	p.desk.faults = map[string][]fault{}
+	p.desk.abandoned = func(sid string) bool {
+		c := p.desk.conversations[sid]
+		return c != nil && c.abandoned
+	}
 	for range 2 {
 		p.replicas = append(p.replicas, bridge.New(p.desk, mail, keys, c))
 	}

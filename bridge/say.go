@@ -34,21 +34,24 @@ func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
 			}
 		}
 	}
-	o, whole, _, err := b.current(ctx, dir)
+	now, err := b.current(ctx, dir)
 	if err != nil {
 		return said{}, err
 	}
-	if after.IsZero() && whole {
-		after = o.at(o.own)
+	if !now.whole {
+		now.opened = opened{}
 	}
-	s := &saying{b: b, q: q, id: q.id(), rec: b.record(q, o.place, after)}
+	if after.IsZero() && now.whole {
+		after = now.at(now.own)
+	}
+	s := &saying{b: b, q: q, id: q.id(), rec: b.record(q, now.place, after)}
 	switch done, err := s.before(ctx, dir); {
 	case err != nil:
 		return said{}, err
 	case done:
 		return s.attach(ctx)
 	}
-	return s.run(ctx, o, whole)
+	return s.run(ctx, now.opened, now.whole)
 }
 
 // saying is one call's attempt.

@@ -110,12 +110,33 @@ func (d *desk) closedFor(who bridge.Customer, a bridge.Answer) error {
 	if i < 0 {
 		return nil
 	}
-	if c := conversations[i]; !c.closed && !c.deleted {
+	// One that came to nothing before anything was said cannot be found after a loss.
+	if c := conversations[i]; !c.closed && !c.deleted && len(c.messages) > 0 {
 		return fmt.Errorf("closed, but %s is open", c.sid)
 	}
 	for _, s := range all {
 		if s.sid == conversations[i].sid && s.Kind != bridge.FromCustomer && s.Index > a.Cursor.Index && !s.deleted && !a.More {
 			return fmt.Errorf("closed at %v, but %q is unread", a.Cursor, s.Text)
+		}
+	}
+	return nil
+}
+
+// unavailableFor fails unless Unavailable was the right answer: the desk gave the
+// conversation up, and the caller has heard of no agent in it.
+func (d *desk) unavailableFor(who bridge.Customer, a bridge.Answer) error {
+	_, conversations := d.truth(who)
+	i := find(conversations, a.Cursor)
+	if i < 0 || a.More {
+		return fmt.Errorf("unavailable at %v, which stands in no conversation, or with more to read", a.Cursor)
+	}
+	c := conversations[i]
+	if !c.abandoned {
+		return fmt.Errorf("unavailable, but an agent may come to %s", c.sid)
+	}
+	for _, m := range c.messages {
+		if m.Kind == bridge.FromAgent && m.Index <= a.Cursor.Index {
+			return fmt.Errorf("unavailable at %v, but an agent said %q", a.Cursor, m.Text)
 		}
 	}
 	return nil

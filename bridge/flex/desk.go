@@ -38,7 +38,8 @@ type Config struct {
 
 	// FlowSID is the Studio flow that sends conversations to Flex: the Studio route.
 	// Without it WorkspaceSID and WorkflowSID, of Flex's TaskRouter, are the
-	// Interactions route. Exactly one route is required.
+	// Interactions route. Exactly one route is required. On the Studio route
+	// WorkspaceSID is optional: with it Abandoned can tell when no agent is coming.
 	FlowSID                   string
 	WorkspaceSID, WorkflowSID string
 
@@ -139,10 +140,10 @@ func (c Config) validate(credentials *client.Credentials) error {
 		return errors.New("the account SID or API key is missing or has characters other than letters and digits")
 	case !alphanumeric.MatchString(credentials.Password):
 		return errors.New("the auth token or API secret is missing or has characters other than letters and digits")
-	case (c.FlowSID == "") == (c.WorkspaceSID == "" && c.WorkflowSID == ""):
+	case (c.FlowSID == "") == (c.WorkflowSID == ""):
 		return errors.New("either the SID of a Studio flow or those of a workspace and a workflow must be given")
-	case (c.WorkspaceSID == "") != (c.WorkflowSID == ""):
-		return errors.New("the SID of the workspace or of the workflow is missing")
+	case c.WorkflowSID != "" && c.WorkspaceSID == "":
+		return errors.New("the SID of the workspace is missing")
 	case utf8.RuneCountInString(c.CustomerName) > MaxCustomerName:
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:

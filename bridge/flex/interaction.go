@@ -91,15 +91,16 @@ func served(tasks []string) bool {
 	return slices.ContainsFunc(tasks, func(state string) bool { return state != canceled })
 }
 
-// Abandoned asks TaskRouter, as bridge.Desk says. On the Studio route the workspace
-// is not known, so that it is false without a call.
+// Abandoned asks TaskRouter, as bridge.Desk says. Without a workspace it is false
+// without a call. On the Studio route Send to Flex makes the interaction, and that
+// there is no task proves nothing: the flow may still be talking.
 func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error) {
-	if d.config.FlowSID != "" {
+	if d.config.WorkspaceSID == "" {
 		return false, nil
 	}
 	tasks, err := d.tasks(ctx, conversation)
-	if err != nil || len(tasks) > 0 {
-		return err == nil && !served(tasks), err
+	if err != nil || len(tasks) > 0 || d.config.FlowSID != "" {
+		return err == nil && len(tasks) > 0 && !served(tasks), err
 	}
 	// Forgotten, never made, or still to come.
 	return read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {

@@ -141,6 +141,34 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
+// TestAbandonedOnTheStudioRoute: with a workspace by the tasks that Send to Flex made,
+// of which there must be one; without a workspace it cannot be known.
+func TestAbandonedOnTheStudioRoute(t *testing.T) {
+	w := newWorld(t, func(c *flex.Config) { c.WorkspaceSID = flexsim.WorkspaceSID })
+	sid := w.open(t, 0)
+	abandoned := func(want bool, when string) {
+		t.Helper()
+		w.sim.Reset()
+		if got, err := w.Abandoned(t.Context(), sid); err != nil || got != want || w.sim.Count() != 1 {
+			t.Errorf("Abandoned = %v, %v after %d calls %s, want %v after 1", got, err, w.sim.Count(), when, want)
+		}
+	}
+	abandoned(false, "before the flow sends it to Flex")
+	if err := w.Route(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Say(t.Context(), sid, bridge.Utterance{Customer: customer, Text: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	abandoned(false, "when the task is pending")
+	w.move(t, flexsim.Canceled)
+	abandoned(true, "when nobody took the task in time")
+	if err := w.sim.DeleteTask(w.sim.Tasks()[0].SID); err != nil {
+		t.Fatal(err)
+	}
+	abandoned(false, "when TaskRouter has forgotten it")
+}
+
 // TestAbandonedWithoutATask: it was never made, or TaskRouter has forgotten it. By
 // Twilio's own clock, and not in one that is inactive.
 func TestAbandonedWithoutATask(t *testing.T) {

@@ -33,7 +33,7 @@ type Config struct {
 	APIKey             string `envconfig:"TWILIO_API_KEY" desc:"SK…; with its secret used for REST instead of the auth token"`
 	APISecret          Secret `envconfig:"TWILIO_API_SECRET" desc:"secret of TWILIO_API_KEY"`
 	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required, unless TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID are set; FW… of the Studio flow that sends to Flex"`
-	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow"`
+	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow; beside one, to be told when no agent is coming"`
 	WorkflowSID        string `envconfig:"TWILIO_WORKFLOW_SID" desc:"WW… of the workflow there that finds the agent"`
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`
 	APIURL             string `envconfig:"TWILIO_API_URL" desc:"base URL that every REST call goes to instead of Twilio, path and query unchanged"`
@@ -129,10 +129,10 @@ func (c Config) problems() (problems []error) {
 	check(c.APIKey == "" || sid("SK", c.APIKey), "TWILIO_API_KEY", "must be SK and 32 hex digits")
 	check((c.APIKey == "") == (c.APISecret == ""), "TWILIO_API_SECRET", "must be set if and only if TWILIO_API_KEY is")
 	check(alphanumeric(string(c.APISecret)), "TWILIO_API_SECRET", "must be letters and digits")
-	interactions := c.WorkspaceSID != "" || c.WorkflowSID != ""
+	interactions := c.WorkflowSID != "" || c.FlowSID == "" && c.WorkspaceSID != ""
 	check(interactions || sid("FW", c.FlowSID), "TWILIO_FLOW_SID", "must be FW and 32 hex digits, or else TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID must be set")
-	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKSPACE_SID or TWILIO_WORKFLOW_SID is set: there is one route to the agents")
-	check(!interactions || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
+	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKFLOW_SID is set: there is one route to the agents")
+	check(!interactions && c.WorkspaceSID == "" || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
 	check(!interactions || sid("WW", c.WorkflowSID), "TWILIO_WORKFLOW_SID", "must be WW and 32 hex digits")
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || absoluteURL(c.APIURL), "TWILIO_API_URL", "must be an http or https URL")

@@ -91,6 +91,17 @@ func TestInteractionsRoute(t *testing.T) {
 	}
 }
 
+// TestStudioRouteWithWorkspace: it tells when no agent is coming.
+func TestStudioRouteWithWorkspace(t *testing.T) {
+	values := goodEnviron()
+	values["TWILIO_WORKSPACE_SID"] = flexsim.WorkspaceSID
+	setEnviron(t, values)
+	c, err := loadConfig()
+	if err != nil || c.FlowSID != flexsim.FlowSID || c.WorkspaceSID != flexsim.WorkspaceSID || c.WorkflowSID != "" {
+		t.Errorf("loadConfig = %q, %q, %q, %v, want the Studio route and the workspace", c.FlowSID, c.WorkspaceSID, c.WorkflowSID, err)
+	}
+}
+
 func TestRequired(t *testing.T) {
 	for _, v := range variables() {
 		values := goodEnviron()
@@ -148,6 +159,9 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_FLOW_SID", value: ""},
 		{name: "TWILIO_FLOW_SID", value: flexsim.FlowSID, others: interactionsRoute},
 		{name: "TWILIO_WORKSPACE_SID", value: "WShunter2", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
+		{name: "TWILIO_WORKSPACE_SID", value: "WShunter2"},
+		{name: "TWILIO_WORKFLOW_SID", value: flexsim.WorkflowSID[:33]},
+		{name: "TWILIO_FLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
 		{name: "TWILIO_WORKSPACE_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
