@@ -79,7 +79,14 @@ func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int) (s
 	params := new(twilio.CreateConversationParams).
 		SetUniqueName(uniqueName(c, generation)).
 		SetFriendlyName(d.config.CustomerName).
-		SetAttributes(d.conversationAttributes(c, generation))
+		SetAttributes(d.conversationAttributes(c, generation)).
+		SetState(active) // without it a timer is refused: twilio.com/docs/api/errors/50382
+	if d.config.InactiveAfter > 0 {
+		params.SetTimersInactive(iso8601(d.config.InactiveAfter))
+	}
+	if d.config.ClosedAfter > 0 {
+		params.SetTimersClosed(iso8601(d.config.ClosedAfter))
+	}
 	sid, err := write(ctx, d, "creating "+uniqueName(c, generation), func(t *trip) (string, error) {
 		made, err := t.api.CreateConversation(params)
 		if err == nil && value(made.Sid) == "" {

@@ -64,6 +64,12 @@ type Config struct {
 	// "Assistant question".
 	CustomerName string
 
+	// InactiveAfter is how long a conversation must be silent to turn inactive, from
+	// which the next message brings it back; ClosedAfter how long it must stay so to be
+	// closed for good. 0 sets no timer, so that the account's default one holds. At
+	// least [MinInactiveAfter] and [MinClosedAfter], in whole seconds.
+	InactiveAfter, ClosedAfter time.Duration
+
 	// ConsoleScope says that one webhook for all conversations was set up in
 	// Twilio's console, so that none is made for each.
 	ConsoleScope bool
@@ -148,6 +154,9 @@ func (c Config) validate(credentials *client.Credentials) error {
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:
 		return errors.New("the keyring is missing")
+	}
+	if err := c.validTimers(); err != nil {
+		return err
 	}
 	if c.APIURL != "" {
 		if _, err := absolute(c.APIURL); err != nil {

@@ -134,6 +134,33 @@ func TestCustomerName(t *testing.T) {
 	}
 }
 
+func TestTimers(t *testing.T) {
+	for _, row := range []struct {
+		inactive, closed time.Duration
+		want             [2]string
+	}{
+		{0, 0, [2]string{"", ""}},
+		{flex.MinInactiveAfter, 0, [2]string{"PT1M0S", ""}},
+		{0, flex.MinClosedAfter, [2]string{"", "PT10M0S"}},
+		{time.Hour, 24 * time.Hour, [2]string{"PT1H0M0S", "PT24H0M0S"}},
+		{61*time.Minute + time.Second, 9000 * time.Hour, [2]string{"PT1H1M1S", "PT9000H0M0S"}},
+	} {
+		w := newWorld(t, func(c *flex.Config) { c.InactiveAfter, c.ClosedAfter = row.inactive, row.closed })
+		w.open(t, 0) // which is refused unless the form is right
+		made := w.sim.Calls()[0].Params
+		if got := [2]string{made.Get("Timers.Inactive"), made.Get("Timers.Closed")}; got != row.want {
+			t.Errorf("timers are %q, want %q", got, row.want)
+		}
+	}
+	for _, wrong := range [][2]time.Duration{{59 * time.Second, 0}, {-time.Hour, 0}, {90*time.Second + 1, 0}, {0, 599 * time.Second}, {0, -1}} {
+		c := flex.Config{AccountSID: flexsim.AccountSID, AuthToken: token, FlowSID: flexsim.FlowSID, ConsoleScope: true,
+			Keys: newWorld(t).keys, InactiveAfter: wrong[0], ClosedAfter: wrong[1]}
+		if _, err := flex.New(c); err == nil {
+			t.Errorf("New with timers of %v = nil, want an error", wrong)
+		}
+	}
+}
+
 func TestCallsOfEachMethod(t *testing.T) {
 	w := newWorld(t)
 	w.open(t, 0) // for Fetch

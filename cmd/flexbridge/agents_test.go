@@ -86,6 +86,26 @@ func TestNobodyComes(t *testing.T) {
 	}
 }
 
+// TestConversationEndsByItsTimer: after a time of silence, and who waits is told.
+func TestConversationEndsByItsTimer(t *testing.T) {
+	w := newWorld(t, nil, flexsim.Config{})
+	r := w.start(nil)
+	asked := w.asking(r, "ann", "may I?")
+	sid := w.asked("may I?")
+	for _, want := range []string{flexsim.Inactive, flexsim.Closed} {
+		if err := w.twilio.FireTimer(sid); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.twilio.Conversation(sid); c.State != want {
+			t.Fatalf("the conversation is %s, want %s", c.State, want)
+		}
+	}
+	cursor := w.want(<-asked, "closed", "").Cursor
+	asked = w.asking(r, "ann", "and now?", cursor)
+	w.reply(w.asked("and now?"), "now you may")
+	w.want(<-asked, "replied", "now you may")
+}
+
 // TestNobodyTakesTheTask: the workflow's time is over, which the log tells while
 // somebody waits.
 func TestNobodyTakesTheTask(t *testing.T) {

@@ -41,6 +41,9 @@ type Config struct {
 	WebhookScope       string `envconfig:"WEBHOOK_SCOPE" default:"conversation" desc:"conversation: each conversation gets a webhook by itself; console: you set up one in the Console"`
 	WebhookVerify      string `envconfig:"WEBHOOK_VERIFY" default:"enforce" desc:"enforce: a webhook without Twilio's signature is refused; observe: it is logged, acknowledged and supplies nothing, for the first day behind a proxy"`
 
+	InactiveAfter time.Duration `envconfig:"CONVERSATION_INACTIVE_AFTER" default:"1h" desc:"silence after which a conversation turns inactive, from which the next message brings it back; 0: as the account's default is"`
+	ClosedAfter   time.Duration `envconfig:"CONVERSATION_CLOSED_AFTER" default:"24h" desc:"how long after that it is closed for good; 0: as the account's default is"`
+
 	IdentitySecret Secret `envconfig:"IDENTITY_SECRET" desc:"required; 32 bytes or more; names customers. A new one makes every caller a new customer"`
 
 	AuthMode     string `envconfig:"AUTH_MODE" desc:"required; who may call. none: anybody; bearer: who has an API key; oidc: who has an issuer's token"`
@@ -137,6 +140,8 @@ func (c Config) problems() (problems []error) {
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || absoluteURL(c.APIURL), "TWILIO_API_URL", "must be an http or https URL")
 	check(displayName(c.CustomerName), "CUSTOMER_NAME", fmt.Sprintf("must be at most %d printable characters", flex.MaxCustomerName))
+	check(flex.ValidTimer(c.InactiveAfter, flex.MinInactiveAfter), "CONVERSATION_INACTIVE_AFTER", "must be whole seconds, 1m or more, or 0")
+	check(flex.ValidTimer(c.ClosedAfter, flex.MinClosedAfter), "CONVERSATION_CLOSED_AFTER", "must be whole seconds, 10m or more, or 0")
 	check(c.WebhookScope == "conversation" || c.WebhookScope == "console", "WEBHOOK_SCOPE", "must be conversation or console")
 	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")
 	check(len(c.IdentitySecret) >= bridge.MinSecret, "IDENTITY_SECRET", fmt.Sprintf("must have %d bytes or more, such as from: openssl rand -hex 32", bridge.MinSecret))

@@ -66,8 +66,8 @@ func TestDefaults(t *testing.T) {
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		QuestionsPerCustomer: 20, QuestionsPerCaller: 600,
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
-		MediaLinks: time.Hour,
-		LogLevel:   slog.LevelInfo, LogFormat: "auto",
+		MediaLinks: time.Hour, InactiveAfter: time.Hour, ClosedAfter: 24 * time.Hour,
+		LogLevel: slog.LevelInfo, LogFormat: "auto",
 	}
 	if got != want {
 		t.Errorf("loadConfig = %+v, want %+v", got, want)
@@ -168,6 +168,11 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_SERVICE_SID", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "59s"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "90.5s"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "-1h"},
+		{name: "CONVERSATION_CLOSED_AFTER", value: "9m59s"},
+		{name: "CONVERSATION_CLOSED_AFTER", value: "hunter2"},
 		{name: "WEBHOOK_SCOPE", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "Observe"},

@@ -145,7 +145,7 @@ func testConfig(publicURL string) Config {
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour,
-		MediaLinks: time.Hour, LogFormat: "text",
+		MediaLinks: time.Hour, LogFormat: "text", InactiveAfter: time.Hour, ClosedAfter: 24 * time.Hour,
 	}
 	routes[*routeFlag](&c)
 	return c
