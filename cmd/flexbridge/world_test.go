@@ -52,6 +52,7 @@ type world struct {
 func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
 	t.Helper()
 	account.RoutingDelay = 50 * time.Millisecond
+	account.OnCall = heldToOpenAPI(t)
 	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
 	w.tune = append(w.tune, func(t *timings) { t.store.Linger = 100 * time.Millisecond }) // see atRest
 	w.rest = httptest.NewServer(w.twilio)
