@@ -16,6 +16,7 @@ type Question struct {
 	After    Cursor    // replies up to here have been seen; zero: see Bridge.Ask
 	Key      string    // optional: binds the text for 24 hours, so that it is asked once
 	Deadline time.Time // when the caller must have its answer; absolute, from the request's arrival
+	About    About     // counts only if the question opens a conversation
 }
 
 func (q Question) validate() error {

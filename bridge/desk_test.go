@@ -43,6 +43,8 @@ type conversation struct {
 	next           int
 	made           int // which of all conversations it is
 	abandoned      bool
+	// What it is about, as was said to create it and to route it.
+	created, routedAs bridge.About
 }
 
 func newDesk() *desk { return &desk{conversations: map[string]*conversation{}} }
@@ -166,7 +168,7 @@ func (d *desk) of(customer bridge.Customer, generation int) *conversation {
 	return nil
 }
 
-func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int) (string, error) {
+func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int, about bridge.About) (string, error) {
 	var made string
 	err := d.call(ctx, "create", func() error {
 		if d.of(customer, generation) != nil {
@@ -177,7 +179,7 @@ func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation 
 		if slices.ContainsFunc(d.deleted, func(c *conversation) bool { return c.sid == sid }) {
 			sid += fmt.Sprintf("again%d", d.made)
 		}
-		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation, made: d.made}
+		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation, made: d.made, created: about}
 		made = sid
 		return nil
 	})
@@ -222,8 +224,8 @@ func (d *desk) Hook(ctx context.Context, sid string) error {
 	return d.change(ctx, "hook", sid, func(c *conversation) { c.hooked++ })
 }
 
-func (d *desk) Route(ctx context.Context, sid string) error {
-	return d.change(ctx, "route", sid, func(c *conversation) { c.routed++ })
+func (d *desk) Route(ctx context.Context, sid string, about bridge.About) error {
+	return d.change(ctx, "route", sid, func(c *conversation) { c.routed, c.routedAs = c.routed+1, about })
 }
 
 func (d *desk) Hooks(ctx context.Context, sid string) (hooked, routed bool, err error) {

@@ -11,6 +11,7 @@ import (
 type lease struct {
 	b         *Bridge
 	customer  Customer
+	about     About // what the question is about that opens
 	token     string
 	steps     Opening
 	known     map[int]string // generation → SID, all of the customer's
@@ -96,7 +97,7 @@ func (l *lease) openAt(ctx context.Context, p place) (opened, error) {
 func (l *lease) try(ctx context.Context, p *place) (own int, err error) {
 	desk := l.b.desk
 	if p.conversation == "" {
-		p.conversation, err = desk.Create(ctx, p.customer, p.generation)
+		p.conversation, err = desk.Create(ctx, p.customer, p.generation, l.about)
 		if err == nil {
 			l.known[p.generation] = p.conversation
 			return -1, l.finishNew(ctx, *p)
@@ -194,7 +195,7 @@ func (l *lease) finish(ctx context.Context, p place, hooked, routed bool) error 
 	if routed {
 		return nil
 	}
-	return l.only(ctx, "routing "+p.conversation, func(ctx context.Context) error { return desk.Route(ctx, p.conversation) })
+	return l.only(ctx, "routing "+p.conversation, func(ctx context.Context) error { return desk.Route(ctx, p.conversation, l.about) })
 }
 
 // only does a step that must not be done twice. It has to end well before the

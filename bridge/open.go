@@ -51,7 +51,7 @@ var errLeaseLost = errors.New("another opener took over")
 // open returns the customer's open conversation, of generation atLeast or
 // higher, opening one if need be. Hooks and routes have no uniqueness at the
 // desk, so only one opener works, under a lease; others wait for its wake.
-func (b *Bridge) open(ctx context.Context, c Customer, atLeast int) (opened, error) {
+func (b *Bridge) open(ctx context.Context, c Customer, atLeast int, about About) (opened, error) {
 	w, err := b.mail.WatchCustomer(ctx, c)
 	if err != nil {
 		return opened{}, mailErr("watching for the opening", err)
@@ -64,7 +64,7 @@ func (b *Bridge) open(ctx context.Context, c Customer, atLeast int) (opened, err
 			return opened{}, mailErr("taking the lease", err)
 		}
 		if held {
-			l := &lease{b: b, customer: c, token: token, steps: steps}
+			l := &lease{b: b, customer: c, about: about, token: token, steps: steps}
 			o, err := l.open(ctx, atLeast)
 			if errors.Is(err, errLeaseLost) {
 				continue

@@ -96,7 +96,7 @@ func (s *saying) run(ctx context.Context, o opened, whole bool) (said, error) {
 	for tries, atLeast := 0, 0; tries < 3; tries, atLeast = tries+1, o.generation+1 {
 		if !whole {
 			var err error
-			if o, err = s.b.open(ctx, s.q.Customer, atLeast); err != nil {
+			if o, err = s.b.open(ctx, s.q.Customer, atLeast, s.q.About); err != nil {
 				s.forget(ctx)
 				return said{}, err
 			}

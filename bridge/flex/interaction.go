@@ -31,7 +31,7 @@ const (
 // task ("Interactions Resource",
 // twilio.com/docs/flex/developer/conversations/interactions-api/interactions).
 // Success says only that Flex has accepted it: the task comes a little later.
-func (d *Desk) interact(ctx context.Context, conversation string) error {
+func (d *Desk) interact(ctx context.Context, conversation string, about bridge.About) error {
 	params := new(interactions.CreateInteractionParams).
 		SetChannel(map[string]any{
 			"type":         "web",
@@ -47,6 +47,7 @@ func (d *Desk) interact(ctx context.Context, conversation string) error {
 				"channelType":     "web",
 				"conversationSid": conversation,
 				"customerName":    d.config.CustomerName,
+				"flexbridge":      aboutAttributes(about),
 				"from":            d.config.CustomerName,
 				"name":            d.config.CustomerName,
 			},

@@ -26,9 +26,10 @@ func (w *world) settle(t *testing.T) {
 }
 
 func TestInteraction(t *testing.T) {
+	about := bridge.About{Channel: bridge.ByMCP, Locale: "pt", Context: map[string]string{"topic": "returns <&>"}}
 	w := newWorld(t)
 	sid := w.open(t, 0)
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	if err := w.interactions.Route(t.Context(), sid, about); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -55,6 +56,7 @@ func TestInteraction(t *testing.T) {
 			"attributes": object{
 				"channelType": "web", "conversationSid": sid,
 				"from": "Assistant question", "name": "Assistant question", "customerName": "Assistant question",
+				"flexbridge": object{"channel": "mcp", "locale": "pt", "context": object{"topic": "returns <&>"}},
 			},
 		}},
 	}
@@ -68,7 +70,7 @@ func TestInteraction(t *testing.T) {
 func TestHooksFindTheTask(t *testing.T) {
 	w := newWorld(t)
 	other := w.open(t, 1)
-	if err := w.interactions.Route(t.Context(), other); err != nil {
+	if err := w.interactions.Route(t.Context(), other, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -87,7 +89,7 @@ func TestHooksFindTheTask(t *testing.T) {
 		if hooked, routed, err := w.interactions.Hooks(t.Context(), sid); hooked || routed || err != nil {
 			t.Fatalf("Hooks = %v, %v, %v before anything was done", hooked, routed, err)
 		}
-		for _, attach := range []error{w.interactions.Hook(t.Context(), sid), w.interactions.Route(t.Context(), sid)} {
+		for _, attach := range []error{w.interactions.Hook(t.Context(), sid), w.interactions.Route(t.Context(), sid, bridge.About{})} {
 			if attach != nil {
 				t.Fatal(attach)
 			}
@@ -123,14 +125,14 @@ func TestAbandoned(t *testing.T) {
 		}
 	}
 	abandoned(false, 2, "while the task may still come")
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	if err := w.interactions.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
 	abandoned(false, 1, "when the task is pending")
 	w.move(t, flexsim.Canceled)
 	abandoned(true, 1, "when nobody took the task in time")
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	if err := w.interactions.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -154,7 +156,7 @@ func TestAbandonedOnTheStudioRoute(t *testing.T) {
 		}
 	}
 	abandoned(false, "before the flow sends it to Flex")
-	if err := w.Route(t.Context(), sid); err != nil {
+	if err := w.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Say(t.Context(), sid, bridge.Utterance{Customer: customer, Text: "hello"}); err != nil {
@@ -196,7 +198,7 @@ func TestAbandonedWithoutATask(t *testing.T) {
 		if !row.left {
 			w.sim.LoseInteractions(1)
 		}
-		if err := d.Route(t.Context(), sid); err != nil {
+		if err := d.Route(t.Context(), sid, bridge.About{}); err != nil {
 			t.Fatal(err)
 		}
 		w.settle(t)
@@ -274,7 +276,7 @@ func TestUnknownWorkspaceIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.CloseIdleConnections()
-	w.outcome(t, "Route", d.Route(t.Context(), sid), bridge.ErrDeskRefused)
+	w.outcome(t, "Route", d.Route(t.Context(), sid, bridge.About{}), bridge.ErrDeskRefused)
 	_, _, err = d.Hooks(t.Context(), sid)
 	w.outcome(t, "Hooks", err, bridge.ErrDeskRefused)
 	_, err = d.Abandoned(t.Context(), sid)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -104,6 +105,39 @@ func TestConversationEndsByItsTimer(t *testing.T) {
 	asked = w.asking(r, "ann", "and now?", cursor)
 	w.reply(w.asked("and now?"), "now you may")
 	w.want(<-asked, "replied", "now you may")
+}
+
+// TestAboutReachesRouting: on both routes with the conversation, and with the task that
+// we make.
+func TestAboutReachesRouting(t *testing.T) {
+	for route := range routes {
+		t.Run(route, func(t *testing.T) {
+			w := newWorld(t, nil, flexsim.Config{})
+			r := w.start(nil, routes[route])
+			body := map[string]any{"msg": "may I?", "wait": 0, "locale": "pt-br", "context": map[string]string{"topic": "returns"}}
+			w.want(now(r.send(t.Context(), "ann", body)), "pending", "")
+			sid := w.asked("may I?")
+			c, _ := w.twilio.Conversation(sid)
+			about := []string{c.Attributes}
+			if route == "interactions" {
+				about = append(about, w.twilio.Tasks()[0].Attributes)
+			}
+			for _, text := range about {
+				var got struct {
+					Flexbridge struct {
+						Channel, Locale string
+						Context         map[string]string
+					}
+				}
+				if err := json.Unmarshal([]byte(text), &got); err != nil {
+					t.Fatal(err)
+				}
+				if f := got.Flexbridge; f.Channel != "api" || f.Locale != "pt-BR" || f.Context["topic"] != "returns" {
+					t.Errorf("attributes are %s", text)
+				}
+			}
+		})
+	}
 }
 
 // TestNobodyTakesTheTask: the workflow's time is over, which the log tells while
