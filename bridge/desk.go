@@ -54,7 +54,7 @@ type Desk interface {
 
 	// Abandoned tells of an open conversation whether no agent has come and none
 	// will, because what Route began came to nothing. False while that cannot be
-	// known. At most two calls.
+	// known. At most three calls.
 	Abandoned(ctx context.Context, conversation string) (bool, error)
 
 	// Since lists the messages with an Index above after, ascending. One call for

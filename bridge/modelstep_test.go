@@ -65,6 +65,7 @@ func (p *play) step(i int, s step, c bridge.Config) {
 			p.note("the store is lost")
 			p.mu.Lock()
 			p.losses++
+			clear(p.given)
 			p.mu.Unlock()
 			p.lose()
 		}
@@ -156,6 +157,7 @@ func (p *play) loseInside(i int, s step, c bridge.Config, who bridge.Customer, w
 			p.note("the store is lost before %s", op)
 			p.mu.Lock()
 			p.losses++
+			clear(p.given)
 			p.mu.Unlock()
 			p.lose()
 		}

@@ -41,8 +41,8 @@ func (b *Bridge) current(ctx context.Context, dir directory) (standing, error) {
 	return standing{
 		opened:    opened{place: p, own: in.Own, finish: func(bool) {}},
 		whole:     in.Top >= 0 && !in.Abandoned,
-		half:      in.Top < 0,
-		abandoned: in.Top >= 0 && in.Abandoned,
+		half:      in.Top < 0 && !in.Abandoned,
+		abandoned: in.Abandoned,
 	}, nil
 }
 

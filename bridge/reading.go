@@ -75,7 +75,7 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 			case known && in.Closed == CloseLooked:
 				return r.answer(Closed, in), nil
 			case known && in.Abandoned && in.Top <= in.Mark:
-				if !r.doubts(ctx, in) {
+				if !r.lookAgain(ctx, in) {
 					return r.answer(Unavailable, in), nil
 				}
 				continue
@@ -143,9 +143,9 @@ func (r *reading) look(ctx context.Context, in Inbox) (Inbox, error) {
 	return r.read(ctx)
 }
 
-// doubts looks at an abandoned conversation at which nobody has looked for long:
+// lookAgain looks at an abandoned conversation at which nobody has looked for long:
 // an agent may have come all the same, unheard of. It reports whether it did.
-func (r *reading) doubts(ctx context.Context, in Inbox) bool {
+func (r *reading) lookAgain(ctx context.Context, in Inbox) bool {
 	if in.LookAge >= 0 && in.LookAge < r.b.config.LookEvery || !r.b.ration.take() {
 		return false
 	}

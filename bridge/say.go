@@ -38,10 +38,10 @@ func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
-	if !now.whole {
-		now.opened = opened{}
-	}
-	if after.IsZero() && now.whole {
+	switch {
+	case !now.whole:
+		now.opened = opened{} // where it will be said is still to be found
+	case after.IsZero():
 		after = now.at(now.own)
 	}
 	s := &saying{b: b, q: q, id: q.id(), rec: b.record(q, now.place, after)}

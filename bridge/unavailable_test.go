@@ -74,6 +74,22 @@ func TestNextQuestionWhenTheCloseFails(t *testing.T) {
 	}
 }
 
+// TestNextQuestionAfterHalfAnOpening: whose task came to nothing before the question
+// was said, and which is not finished any more.
+func TestNextQuestionAfterHalfAnOpening(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		w.desk.faults = map[string][]fault{"say": {{err: bridge.ErrDeskUnavailable}}}
+		wantErr(t, <-w.ask(ann, "a?", asking{}), bridge.ErrDeskUnavailable)
+		w.desk.abandoned = func(sid string) bool { return sid == sidOf(ann, 0) }
+		want(t, <-w.await(ann, bridge.Cursor{}, 40*time.Second), bridge.Unavailable, "")
+		w.desk.taken()
+		next := w.ask(ann, "a?", asking{})
+		w.wantCalls("close create join hook route say")
+		w.reply(sidOf(ann, 1), "here")
+		want(t, <-next, bridge.Replied, "here")
+	})
+}
+
 // TestNextQuestionsOfTwoReplicas share one conversation.
 func TestNextQuestionsOfTwoReplicas(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {

@@ -180,7 +180,7 @@ var methods = []method{
 			_, _, err := d.Hooks(ctx, c)
 			return err
 		}},
-	{name: "Abandoned", op: flexsim.ListTasks, reads: true, interactions: true, after: 1, // there is no task
+	{name: "Abandoned", op: flexsim.ListTasks, reads: true, interactions: true, after: 2, // there is no task
 		call: func(ctx context.Context, d *flex.Desk, c string) error {
 			_, err := d.Abandoned(ctx, c)
 			return err

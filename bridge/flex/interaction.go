@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	twilio "github.com/twilio/twilio-go/rest/conversations/v1"
 	interactions "github.com/twilio/twilio-go/rest/flex/v1"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 
@@ -23,7 +24,8 @@ const (
 	// taskPage is the usual page of tasks; lists of tasks have no further ones
 	// ("Task Resource", twilio.com/docs/taskrouter/api/task).
 	taskPage = 50
-	// raising is how long after its conversation was made a task may still be to come.
+	// raising is how long after a message, which may have opened the conversation, a
+	// task may still be to come.
 	raising = time.Minute
 )
 
@@ -103,18 +105,35 @@ func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error)
 	if err != nil || len(tasks) > 0 || d.config.FlowSID != "" {
 		return err == nil && len(tasks) > 0 && !served(tasks), err
 	}
-	// Forgotten, never made, or still to come.
-	return read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
+	// Forgotten, never made, or still to come. In one that is inactive the customer's
+	// next message may make a task.
+	open, err := read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
 		c, err := t.api.FetchConversation(url.PathEscape(conversation))
 		if err != nil {
 			return false, err
 		}
+		return value(c.State) == active, nil
+	})
+	if err != nil || !open {
+		return false, err
+	}
+	return d.quiet(ctx, conversation)
+}
+
+// quiet reports whether the conversation's last message is so old that a task would
+// have come since, by Twilio's own clock. Without any, none was to come.
+func (d *Desk) quiet(ctx context.Context, conversation string) (bool, error) {
+	params := new(twilio.ListConversationMessageParams).SetOrder("desc").SetPageSize(1)
+	return read(ctx, d, "listing the last message of "+conversation, func(t *trip) (bool, error) {
+		page, err := t.api.PageConversationMessage(url.PathEscape(conversation), params, "", "")
+		if err != nil || len(page.Messages) == 0 {
+			return false, err
+		}
 		now, err := http.ParseTime(t.header.Get("Date"))
-		if err != nil || c.DateCreated == nil {
+		if err != nil || page.Messages[0].DateCreated == nil {
 			return false, errIncomplete
 		}
-		// In one that is inactive the customer's next message may make a task.
-		return value(c.State) == active && now.Sub(*c.DateCreated) > raising, nil
+		return now.Sub(*page.Messages[0].DateCreated) > raising, nil
 	})
 }
 

@@ -113,6 +113,14 @@ func (w *world) move(t *testing.T, states ...string) {
 	}
 }
 
+// say has the customer say something.
+func (w *world) say(t *testing.T, sid string) {
+	t.Helper()
+	if _, err := w.Say(t.Context(), sid, bridge.Utterance{Customer: customer, Text: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAbandoned(t *testing.T) {
 	w := newWorld(t)
 	sid := w.open(t, 0)
@@ -124,7 +132,9 @@ func TestAbandoned(t *testing.T) {
 			t.Errorf("Abandoned = %v, %v after %d calls %s, want %v after %d", got, err, w.sim.Count(), when, want, calls)
 		}
 	}
-	abandoned(false, 2, "while the task may still come")
+	abandoned(false, 3, "while nothing was said")
+	w.say(t, sid)
+	abandoned(false, 3, "while the task may still come")
 	if err := w.interactions.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +169,7 @@ func TestAbandonedOnTheStudioRoute(t *testing.T) {
 	if err := w.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Say(t.Context(), sid, bridge.Utterance{Customer: customer, Text: "hello"}); err != nil {
-		t.Fatal(err)
-	}
+	w.say(t, sid)
 	abandoned(false, "when the task is pending")
 	w.move(t, flexsim.Canceled)
 	abandoned(true, "when nobody took the task in time")
@@ -175,19 +183,25 @@ func TestAbandonedOnTheStudioRoute(t *testing.T) {
 // Twilio's own clock, and not in one that is inactive.
 func TestAbandonedWithoutATask(t *testing.T) {
 	for name, row := range map[string]struct {
-		age  time.Duration
-		left bool // an agent was there, whose task is forgotten
-		want bool
+		age    time.Duration
+		left   bool // an agent was there, whose task is forgotten
+		silent bool // nothing was said: it is being opened
+		want   bool
 	}{
-		"too early":       {time.Minute, false, false},
-		"late":            {time.Minute + time.Second, false, true},
-		"late, left once": {time.Hour, true, false},
+		"too early":        {time.Minute, false, false, false},
+		"late":             {time.Minute + time.Second, false, false, true},
+		"late, left once":  {time.Hour, true, false, false},
+		"late, still half": {time.Hour, false, true, false},
 	} {
 		w := newWorld(t)
 		sid := w.open(t, 0)
 		clock := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			c, _ := w.sim.Conversation(sid)
-			rw.Header().Set("Date", c.Created.Truncate(time.Second).Add(row.age).Format(http.TimeFormat))
+			last := c.Created
+			if n := len(c.Messages); n > 0 {
+				last = c.Messages[n-1].Created
+			}
+			rw.Header().Set("Date", last.Truncate(time.Second).Add(row.age).Format(http.TimeFormat))
 			w.sim.ServeHTTP(rw, r)
 		}))
 		d, err := flex.New(flex.Config{AccountSID: flexsim.AccountSID, AuthToken: token, APIURL: clock.URL, WebhookURL: hookURL,
@@ -202,6 +216,9 @@ func TestAbandonedWithoutATask(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.settle(t)
+		if !row.silent {
+			w.say(t, sid)
+		}
 		if row.left {
 			w.leave(t, sid)
 		}
