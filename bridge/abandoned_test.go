@@ -33,7 +33,7 @@ func TestNobodyIsComing(t *testing.T) {
 				sid := sidOf(ann, 0)
 				row.before(w, sid)
 				time.Sleep(31 * time.Second) // since the look of the question
-				w.desk.abandoned = func(string) bool { return row.abandoned }
+				w.desk.knows(func(string) bool { return row.abandoned })
 				w.desk.taken()
 				got := <-w.await(ann, bridge.At(0, sid, len(w.desk.opened()[0].messages)-1), 40*time.Second)
 				want(t, got, row.status, "")
@@ -51,7 +51,7 @@ func TestAskingForTheAgentFails(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		cursor := w.asked(ann, "a?")
 		time.Sleep(31 * time.Second)
-		w.desk.abandoned = func(string) bool { return true }
+		w.desk.knows(func(string) bool { return true })
 		w.desk.faults = map[string][]fault{"abandoned": {{slow: time.Hour}}}
 		waiter := w.await(ann, cursor, 40*time.Second)
 		w.desk.agentSays(sidOf(ann, 0), "found") // and its webhook is lost

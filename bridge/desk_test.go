@@ -271,13 +271,23 @@ func (d *desk) State(ctx context.Context, sid string) (closed bool, err error) {
 }
 
 func (d *desk) Abandoned(ctx context.Context, sid string) (abandoned bool, err error) {
-	if d.abandoned == nil {
+	d.mu.Lock()
+	known := d.abandoned
+	d.mu.Unlock()
+	if known == nil {
 		return false, nil
 	}
 	return abandoned, d.call(ctx, "abandoned", func() error {
-		abandoned = d.abandoned(sid)
+		abandoned = known(sid)
 		return nil
 	})
+}
+
+// knows makes the desk tell which conversations are abandoned.
+func (d *desk) knows(abandoned func(sid string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.abandoned = abandoned
 }
 
 func (d *desk) Since(ctx context.Context, sid string, after int) (list bridge.Listing, err error) {

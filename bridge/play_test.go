@@ -258,10 +258,10 @@ func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Con
 		p.reports = append(p.reports, e)
 	}
 	p.desk.faults = map[string][]fault{}
-	p.desk.abandoned = func(sid string) bool {
+	p.desk.knows(func(sid string) bool {
 		c := p.desk.conversations[sid]
 		return c != nil && c.abandoned
-	}
+	})
 	for range 2 {
 		p.replicas = append(p.replicas, bridge.New(p.desk, mail, keys, c))
 	}

@@ -13,7 +13,7 @@ import (
 // deadline finds.
 func (w *world) abandoned(c bridge.Customer, text string, a asking) outcome {
 	w.t.Helper()
-	w.desk.abandoned = func(sid string) bool { return sid == sidOf(c, 0) }
+	w.desk.knows(func(sid string) bool { return sid == sidOf(c, 0) })
 	got := <-w.ask(c, text, a)
 	synctest.Wait()
 	return got
@@ -27,7 +27,7 @@ func TestUnavailableIsToldAsSoonAsItIsKnown(t *testing.T) {
 		other := w.replica()
 		defer other.Close()
 		elsewhere := w.ask(ann, "a?", asking{b: other, wait: 4 * time.Minute})
-		w.desk.abandoned = func(string) bool { return true }
+		w.desk.knows(func(string) bool { return true })
 		for _, waiter := range []<-chan outcome{asked, elsewhere} {
 			got := <-waiter
 			want(t, got, bridge.Unavailable, "welcome")
@@ -80,7 +80,7 @@ func TestNextQuestionAfterHalfAnOpening(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		w.desk.faults = map[string][]fault{"say": {{err: bridge.ErrDeskUnavailable}}}
 		wantErr(t, <-w.ask(ann, "a?", asking{}), bridge.ErrDeskUnavailable)
-		w.desk.abandoned = func(sid string) bool { return sid == sidOf(ann, 0) }
+		w.desk.knows(func(sid string) bool { return sid == sidOf(ann, 0) })
 		want(t, <-w.await(ann, bridge.Cursor{}, 40*time.Second), bridge.Unavailable, "")
 		w.desk.taken()
 		next := w.ask(ann, "a?", asking{})
