@@ -11,7 +11,7 @@ import (
 
 // answer is the one shape of all answers.
 type answer struct {
-	Status   bridge.Status     `json:"status" jsonschema:"replied: with the reply that was waited for; pending: none so far; closed: the conversation has ended"`
+	Status   bridge.Status     `json:"status" jsonschema:"replied: with the reply that was waited for; pending: none so far; closed: the conversation has ended; unavailable: nobody can answer now"`
 	Messages []message         `json:"messages" jsonschema:"the replies after the cursor that was given, in order; may be filled with any status"` // never null
 	Cursor   string            `json:"cursor" jsonschema:"how far replies have been read; give it back in the next call"`
 	Agent    bridge.AgentState `json:"agent" jsonschema:"waiting: no person has come so far; joined: one is in the conversation; left: all who came have left"`
@@ -88,6 +88,8 @@ var situations = []struct {
 		"The question is with the people at the desk, and none of them has taken it so far. Tell the user that a person is being asked, which may take a while."},
 	{bridge.Closed, "", "The conversation has been closed: a question that is still open may be sent again with <ask><again>, which starts a new conversation.",
 		"The conversation has been closed, and no more replies come in it. Tell the user so."},
+	{bridge.Unavailable, "", "No agent can answer now: do not wait for one, tell the user so; the question may be asked again later as a new one with <ask><again>, which starts a new conversation.",
+		"Nobody can answer now: no person took the question. Tell the user so. The question may be asked again later."},
 }
 
 const (

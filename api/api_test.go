@@ -160,6 +160,7 @@ var answers = map[string]bridge.Answer{
 	"pending_opening":  {Status: bridge.Pending},
 	"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
 	"closed_never":     {Status: bridge.Closed},
+	"unavailable":      {Status: bridge.Unavailable, Agent: bridge.AgentWaiting, Cursor: cursor},
 }
 
 // As the caller sees them.
@@ -184,6 +185,8 @@ func TestAsks(t *testing.T) {
 	cfg := config(t)
 	customer := cfg.Keys.Customer("username", username)
 	after := cursor.String()
+	byAPI := bridge.About{Channel: bridge.ByAPI}
+	about := bridge.About{Channel: bridge.ByAPI, Locale: "pt-BR", Context: map[string]string{"topic": "returns", "empty": ""}}
 	rows := map[string]struct {
 		method, target, body string
 		verb                 string
@@ -191,15 +194,17 @@ func TestAsks(t *testing.T) {
 		wait                 time.Duration
 	}{
 		"send": {"POST", "/send/" + username, `{"msg":" hi\n"}`, "ask",
-			bridge.Question{Customer: customer, Text: " hi\n"}, 40 * time.Second},
-		"send with all": {"POST", "/send/" + username, `{"wait":20,"key":"k 1~","after":"` + after + `","msg":"h\u00e9 \ud83d\ude00"}`, "ask",
-			bridge.Question{Customer: customer, Text: "hé 😀", After: cursor, Key: "k 1~"}, 20 * time.Second},
-		"send with nulls": {"POST", "/send/" + username, `{"msg":"hi","after":null,"key":null,"wait":null}`, "ask",
-			bridge.Question{Customer: customer, Text: "hi"}, 40 * time.Second},
+			bridge.Question{Customer: customer, Text: " hi\n", About: byAPI}, 40 * time.Second},
+		"send with all": {"POST", "/send/" + username, `{"wait":20,"key":"k 1~","after":"` + after + `","msg":"h\u00e9 \ud83d\ude00","locale":"PT-br","context":{"topic":"re\u202eturns","none":null,"empty":""}}`, "ask",
+			bridge.Question{Customer: customer, Text: "hé 😀", After: cursor, Key: "k 1~", About: about}, 20 * time.Second},
+		"send with nulls": {"POST", "/send/" + username, `{"msg":"hi","after":null,"key":null,"wait":null,"context":null,"locale":null}`, "ask",
+			bridge.Question{Customer: customer, Text: "hi", About: byAPI}, 40 * time.Second},
 		"send the longest": {"POST", "/send/" + username, `{"msg":"` + strings.Repeat("é", api.MaxText) + `","wait":300}`, "ask",
-			bridge.Question{Customer: customer, Text: strings.Repeat("é", api.MaxText)}, 40 * time.Second},
-		"send without waiting": {"POST", "/send/" + username, `{"msg":"hi","after":"","wait":0}`, "ask",
-			bridge.Question{Customer: customer, Text: "hi"}, 0},
+			bridge.Question{Customer: customer, Text: strings.Repeat("é", api.MaxText), About: byAPI}, 40 * time.Second},
+		"send without waiting": {"POST", "/send/" + username, `{"msg":"hi","after":"","wait":0,"locale":"","context":{}}`, "ask",
+			bridge.Question{Customer: customer, Text: "hi", About: byAPI}, 0},
+		"send in a language nobody registered": {"POST", "/send/" + username, `{"msg":"hi","locale":"qq-Qqqq"}`, "ask",
+			bridge.Question{Customer: customer, Text: "hi", About: bridge.About{Channel: bridge.ByAPI, Locale: "qq-Qqqq"}}, 40 * time.Second},
 		"replies": {"GET", "/replies/" + username, "", "await",
 			bridge.Question{Customer: customer}, 40 * time.Second},
 		"replies with all": {"GET", "/replies/" + username + "?wait=7&after=" + after, "", "await",
@@ -228,7 +233,7 @@ func TestAsks(t *testing.T) {
 				}
 				got.Deadline = time.Time{}
 			}
-			if got != row.want {
+			if !reflect.DeepEqual(got, row.want) {
 				t.Errorf("%s = %+v, want %+v", row.verb, got, row.want)
 			}
 		})

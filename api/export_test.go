@@ -13,13 +13,15 @@ const (
 	MaxUsername = maxUsername
 	MinDistinct = minDistinct
 	MaxText     = maxText
-	MaxKey      = maxKey
-	MaxWait     = maxWait
-	MaxRequest  = maxRequest
-	MaxReply    = maxReply
-	MaxAuthor   = maxAuthor
-	MaxFileName = maxFileName
-	MaxFileType = maxFileType
+
+	MaxContext, MaxContextValue, MaxContextJSON, MaxLocale = maxContext, maxContextValue, maxContextJSON, maxLocale
+	MaxKey                                                 = maxKey
+	MaxWait                                                = maxWait
+	MaxRequest                                             = maxRequest
+	MaxReply                                               = maxReply
+	MaxAuthor                                              = maxAuthor
+	MaxFileName                                            = maxFileName
+	MaxFileType                                            = maxFileType
 )
 
 // Identify lets in whom Auth knows, as the operations do.

@@ -19,6 +19,7 @@ type input struct {
 	after    bridge.Cursor
 	key      string
 	wait     *int // seconds; nil: not said
+	about    bridge.About
 }
 
 // inputError names the field that is not of its form, and what is allowed.
@@ -31,11 +32,14 @@ func (e *inputError) Unwrap() error { return bridge.ErrInvalid }
 func (a *API) readSend(c echo.Context) (input, error) {
 	var text, after, key *string
 	var wait *int
+	var about givenAbout
 	in, err := a.readPost(c, map[string]field{
-		"msg":   {&text, allowedText},
-		"after": {&after, "text"},
-		"key":   {&key, allowedKey},
-		"wait":  {&wait, allowedWait},
+		"msg":     {&text, allowedText},
+		"after":   {&after, "text"},
+		"key":     {&key, allowedKey},
+		"wait":    {&wait, allowedWait},
+		"context": {&about.Context, allowedContext},
+		"locale":  {&about.Locale, allowedLocale},
 	})
 	if err != nil {
 		return input{}, err
@@ -53,7 +57,8 @@ func (a *API) readSend(c echo.Context) (input, error) {
 		return input{}, &inputError{"wait", allowedWait}
 	}
 	in.wait = wait
-	return in, nil
+	in.about, err = about.read(bridge.ByAPI)
+	return in, err
 }
 
 func (a *API) readReplies(c echo.Context) (input, error) {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -30,6 +31,15 @@ func asProblem(t testing.TB, status int, header http.Header, body []byte) proble
 	return p
 }
 
+// fields are so many members of an object.
+func fields(n int, value string) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"f%d":%q`, i, value))
+	}
+	return strings.Join(all, ",")
+}
+
 // What is not of its form is refused, with the field named, before anybody is asked.
 func TestRefuses(t *testing.T) {
 	const send, replies, end = "/send/" + username, "/replies/" + username, "/end/" + username
@@ -47,43 +57,55 @@ func TestRefuses(t *testing.T) {
 		"username with a percent":    {"POST", "/send/k7Wq2mXz9pLd4RtB%2541", msg(""), 400, "invalid", "username"},
 		"username of letters beyond": {"GET", "/replies/k7Wq2mXz9pLd4Rté", "", 400, "invalid", "username"},
 
-		"no body":             {"POST", send, "", 400, "invalid", "msg"},
-		"white space":         {"POST", send, " \n", 400, "invalid", "msg"},
-		"no msg":              {"POST", send, `{}`, 400, "invalid", "msg"},
-		"null msg":            {"POST", send, `{"msg":null}`, 400, "invalid", "msg"},
-		"empty msg":           {"POST", send, `{"msg":""}`, 400, "invalid", "msg"},
-		"blank msg":           {"POST", send, `{"msg":" \t\n\u00a0"}`, 400, "invalid", "msg"},
-		"msg of a number":     {"POST", send, `{"msg":1}`, 400, "invalid", "msg"},
-		"msg of an object":    {"POST", send, `{"msg":{"a":1}}`, 400, "invalid", "msg"},
-		"nothing seen in msg": {"POST", send, `{"msg":"\u0000\u202e \ufeff\u200b\udb40\udc41"}`, 400, "invalid", "msg"},
-		"msg too long":        {"POST", send, `{"msg":"` + strings.Repeat("é", api.MaxText+1) + `"}`, 400, "invalid", "msg"},
-		"not UTF-8":           {"POST", send, "{\"msg\":\"caf\xe9\"}", 400, "invalid", "body"},
-		"not JSON":            {"POST", send, `hi`, 400, "invalid", "body"},
-		"half of JSON":        {"POST", send, `{"msg":"hi"`, 400, "invalid", "body"},
-		"a comma too many":    {"POST", send, `{"msg":"hi",}`, 400, "invalid", "body"},
-		"an array":            {"POST", send, `[{"msg":"hi"}]`, 400, "invalid", "body"},
-		"a string":            {"POST", send, `"hi"`, 400, "invalid", "body"},
-		"null":                {"POST", send, `null`, 400, "invalid", "body"},
-		"something after it":  {"POST", send, msg("") + `{}`, 400, "invalid", "body"},
-		"a byte order mark":   {"POST", send, "\ufeff" + msg(""), 400, "invalid", "body"},
-		"unknown field":       {"POST", send, msg(`,"text":"x"`), 400, "invalid", "text"},
-		"other capitals":      {"POST", send, msg(`,"KEY":"x"`), 400, "invalid", "KEY"},
-		"msg twice":           {"POST", send, msg(`,"msg":"ho"`), 400, "invalid", "msg"},
-		"after twice, a null": {"POST", send, msg(`,"after":null,"after":null`), 400, "invalid", "after"},
-		"after no cursor":     {"POST", send, msg(`,"after":"3"`), 400, "invalid", "after"},
-		"after a number":      {"POST", send, msg(`,"after":3`), 400, "invalid", "after"},
-		"empty key":           {"POST", send, msg(`,"key":""`), 400, "invalid", "key"},
-		"long key":            {"POST", send, msg(`,"key":"` + strings.Repeat("k", api.MaxKey+1) + `"`), 400, "invalid", "key"},
-		"key beyond ASCII":    {"POST", send, msg(`,"key":"é"`), 400, "invalid", "key"},
-		"key with a line":     {"POST", send, msg(`,"key":"a\n"`), 400, "invalid", "key"},
-		"key a number":        {"POST", send, msg(`,"key":1`), 400, "invalid", "key"},
-		"wait below 0":        {"POST", send, msg(`,"wait":-1`), 400, "invalid", "wait"},
-		"wait above":          {"POST", send, msg(`,"wait":301`), 400, "invalid", "wait"},
-		"wait a fraction":     {"POST", send, msg(`,"wait":1.5`), 400, "invalid", "wait"},
-		"wait a string":       {"POST", send, msg(`,"wait":"20"`), 400, "invalid", "wait"},
-		"wait beyond int":     {"POST", send, msg(`,"wait":1e99`), 400, "invalid", "wait"},
-		"a query":             {"POST", send + "?wait=20", msg(""), 400, "invalid", "wait"},
-		"body too large":      {"POST", send, `{"msg":"` + strings.Repeat("x", api.MaxRequest) + `"}`, 413, "too_large", ""},
+		"no body":              {"POST", send, "", 400, "invalid", "msg"},
+		"white space":          {"POST", send, " \n", 400, "invalid", "msg"},
+		"no msg":               {"POST", send, `{}`, 400, "invalid", "msg"},
+		"null msg":             {"POST", send, `{"msg":null}`, 400, "invalid", "msg"},
+		"empty msg":            {"POST", send, `{"msg":""}`, 400, "invalid", "msg"},
+		"blank msg":            {"POST", send, `{"msg":" \t\n\u00a0"}`, 400, "invalid", "msg"},
+		"msg of a number":      {"POST", send, `{"msg":1}`, 400, "invalid", "msg"},
+		"msg of an object":     {"POST", send, `{"msg":{"a":1}}`, 400, "invalid", "msg"},
+		"nothing seen in msg":  {"POST", send, `{"msg":"\u0000\u202e \ufeff\u200b\udb40\udc41"}`, 400, "invalid", "msg"},
+		"msg too long":         {"POST", send, `{"msg":"` + strings.Repeat("é", api.MaxText+1) + `"}`, 400, "invalid", "msg"},
+		"not UTF-8":            {"POST", send, "{\"msg\":\"caf\xe9\"}", 400, "invalid", "body"},
+		"not JSON":             {"POST", send, `hi`, 400, "invalid", "body"},
+		"half of JSON":         {"POST", send, `{"msg":"hi"`, 400, "invalid", "body"},
+		"a comma too many":     {"POST", send, `{"msg":"hi",}`, 400, "invalid", "body"},
+		"an array":             {"POST", send, `[{"msg":"hi"}]`, 400, "invalid", "body"},
+		"a string":             {"POST", send, `"hi"`, 400, "invalid", "body"},
+		"null":                 {"POST", send, `null`, 400, "invalid", "body"},
+		"something after it":   {"POST", send, msg("") + `{}`, 400, "invalid", "body"},
+		"a byte order mark":    {"POST", send, "\ufeff" + msg(""), 400, "invalid", "body"},
+		"unknown field":        {"POST", send, msg(`,"text":"x"`), 400, "invalid", "text"},
+		"other capitals":       {"POST", send, msg(`,"KEY":"x"`), 400, "invalid", "KEY"},
+		"msg twice":            {"POST", send, msg(`,"msg":"ho"`), 400, "invalid", "msg"},
+		"after twice, a null":  {"POST", send, msg(`,"after":null,"after":null`), 400, "invalid", "after"},
+		"after no cursor":      {"POST", send, msg(`,"after":"3"`), 400, "invalid", "after"},
+		"after a number":       {"POST", send, msg(`,"after":3`), 400, "invalid", "after"},
+		"empty key":            {"POST", send, msg(`,"key":""`), 400, "invalid", "key"},
+		"long key":             {"POST", send, msg(`,"key":"` + strings.Repeat("k", api.MaxKey+1) + `"`), 400, "invalid", "key"},
+		"key beyond ASCII":     {"POST", send, msg(`,"key":"é"`), 400, "invalid", "key"},
+		"key with a line":      {"POST", send, msg(`,"key":"a\n"`), 400, "invalid", "key"},
+		"key a number":         {"POST", send, msg(`,"key":1`), 400, "invalid", "key"},
+		"context of a number":  {"POST", send, msg(`,"context":{"a":1}`), 400, "invalid", "context"},
+		"context of an object": {"POST", send, msg(`,"context":{"a":{"b":"c"}}`), 400, "invalid", "context"},
+		"context a list":       {"POST", send, msg(`,"context":["a"]`), 400, "invalid", "context"},
+		"context with a name":  {"POST", send, msg(`,"context":{"A":"b"}`), 400, "invalid", "context"},
+		"context without one":  {"POST", send, msg(`,"context":{"":"b"}`), 400, "invalid", "context"},
+		"context's long name":  {"POST", send, msg(`,"context":{"` + strings.Repeat("a", 33) + `":"b"}`), 400, "invalid", "context"},
+		"context's long value": {"POST", send, msg(`,"context":{"a":"` + strings.Repeat("é", api.MaxContextValue+1) + `"}`), 400, "invalid", "context"},
+		"context of too many":  {"POST", send, msg(`,"context":{` + fields(api.MaxContext+1, "x") + `}`), 400, "invalid", "context"},
+		"context of too much":  {"POST", send, msg(`,"context":{` + fields(8, strings.Repeat("x", api.MaxContextValue)) + `}`), 400, "invalid", "context"},
+		"locale no tag":        {"POST", send, msg(`,"locale":"english please"`), 400, "invalid", "locale"},
+		"locale a number":      {"POST", send, msg(`,"locale":1`), 400, "invalid", "locale"},
+		"long locale":          {"POST", send, msg(`,"locale":"en` + strings.Repeat("-abcdefgh", 4) + `"`), 400, "invalid", "locale"},
+		"wait below 0":         {"POST", send, msg(`,"wait":-1`), 400, "invalid", "wait"},
+		"wait above":           {"POST", send, msg(`,"wait":301`), 400, "invalid", "wait"},
+		"wait a fraction":      {"POST", send, msg(`,"wait":1.5`), 400, "invalid", "wait"},
+		"wait a string":        {"POST", send, msg(`,"wait":"20"`), 400, "invalid", "wait"},
+		"wait beyond int":      {"POST", send, msg(`,"wait":1e99`), 400, "invalid", "wait"},
+		"a query":              {"POST", send + "?wait=20", msg(""), 400, "invalid", "wait"},
+		"body too large":       {"POST", send, `{"msg":"` + strings.Repeat("x", api.MaxRequest) + `"}`, 413, "too_large", ""},
 
 		"unknown parameter":    {"GET", replies + "?cursor=1", "", 400, "invalid", "cursor"},
 		"after= twice":         {"GET", replies + "?after=&after=", "", 400, "invalid", "after"},

@@ -21,6 +21,7 @@ type toolCall struct {
 	text     string
 	after    bridge.Cursor
 	key      string
+	about    bridge.About
 	deadline time.Time
 
 	conversation string // the handle's text, as it goes into the answer
@@ -63,6 +64,9 @@ func (a *API) serveCall(t tool, c *toolCall, arguments []byte) (none bridge.Answ
 	if c.key, err = checkKey(in.Key); err != nil {
 		return none, err
 	}
+	if c.about, err = a.aboutCall(c, in); err != nil {
+		return none, err
+	}
 	leave, err := a.enter(c.who)
 	if err != nil {
 		return none, err
@@ -82,8 +86,18 @@ func (a *API) serveCall(t tool, c *toolCall, arguments []byte) (none bridge.Answ
 
 func (a *API) ask(ctx context.Context, c *toolCall) (bridge.Answer, error) {
 	return a.asker.Ask(ctx, bridge.Question{
-		Customer: c.customer, Text: c.text, After: c.after, Key: c.key, Deadline: c.deadline,
+		Customer: c.customer, Text: c.text, After: c.after, Key: c.key, Deadline: c.deadline, About: c.about,
 	})
+}
+
+// aboutCall is what a call says of its question. ChatGPT tells its user's language
+// besides (OpenAI's plugin reference, _meta).
+func (a *API) aboutCall(c *toolCall, in toolInput) (bridge.About, error) {
+	about, err := givenAbout{in.Context, in.Locale}.read(bridge.ByMCP)
+	if err == nil && about.Locale == "" {
+		about.Locale, _ = parseLocale(c.said("openai/locale"))
+	}
+	return about, err
 }
 
 func (a *API) wait(ctx context.Context, c *toolCall) (bridge.Answer, error) {

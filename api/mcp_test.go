@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,7 @@ func TestMCPAnswers(t *testing.T) {
 		"pending_opening":  {Status: bridge.Pending},
 		"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},
 		"closed_never":     {Status: bridge.Closed},
+		"unavailable":      {Status: bridge.Unavailable, Agent: bridge.AgentWaiting, Cursor: cursor},
 	}
 	for name, answer := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -231,17 +233,21 @@ func TestMCPAsks(t *testing.T) {
 		d := &desk{answer: replied}
 		session := connect(t, serveHTTP(t, cfg, d), era, nil)
 		before := time.Now()
-		first := callTool(t, session, "ask_agent", args{"message": " hé 😀\n", "key": "k 1~", "cursor": ""})
-		callTool(t, session, "ask_agent", args{"message": "again", "conversation": first.Conversation, "cursor": first.Cursor})
+		first := callTool(t, session, "ask_agent", args{"message": " hé 😀\n", "key": "k 1~", "cursor": "",
+			"context": args{"topic": "returns"}, "locale": "de-at"}, mcp.Meta{"openai/locale": "en"})
+		callTool(t, session, "ask_agent", args{"message": "again", "conversation": first.Conversation, "cursor": first.Cursor}, mcp.Meta{"openai/locale": "en-us"})
 		callTool(t, session, "wait_for_agent", args{"conversation": first.Conversation, "cursor": first.Cursor})
 		callTool(t, session, "end_conversation", args{"conversation": first.Conversation, "cursor": nil})
-		other := callTool(t, session, "ask_agent", args{"message": "hi", "conversation": ""})
+		other := callTool(t, session, "ask_agent", args{"message": "hi", "conversation": ""}, mcp.Meta{"openai/locale": "no tag"})
+		about := func(locale string, context map[string]string) bridge.About {
+			return bridge.About{Channel: bridge.ByMCP, Locale: locale, Context: context}
+		}
 		want := []call{
-			{"ask", bridge.Question{Text: " hé 😀\n", Key: "k 1~"}},
-			{"ask", bridge.Question{Text: "again", After: cursor}},
+			{"ask", bridge.Question{Text: " hé 😀\n", Key: "k 1~", About: about("de-AT", map[string]string{"topic": "returns"})}},
+			{"ask", bridge.Question{Text: "again", After: cursor, About: about("en-US", nil)}},
 			{"await", bridge.Question{After: cursor}},
 			{"end", bridge.Question{}},
-			{"ask", bridge.Question{Text: "hi"}},
+			{"ask", bridge.Question{Text: "hi", About: about("", nil)}},
 		}
 		if len(d.calls) != len(want) {
 			t.Fatalf("%d calls, want %d", len(d.calls), len(want))
@@ -254,7 +260,7 @@ func TestMCPAsks(t *testing.T) {
 				t.Errorf("%s %d is of %q, the first of %q", c.verb, i, c.question.Customer, d.calls[0].question.Customer)
 			}
 			c.question.Deadline, c.question.Customer = time.Time{}, ""
-			if c != want[i] {
+			if !reflect.DeepEqual(c, want[i]) {
 				t.Errorf("asked %+v, want %+v", c, want[i])
 			}
 		}
@@ -281,7 +287,10 @@ func TestMCPRefuses(t *testing.T) {
 		"invisible message":   {"ask_agent", args{"message": "\x00\u202e"}, "invalid. message: required"},
 		"long key":            {"ask_agent", args{"message": "hi", "key": strings.Repeat("k", api.MaxKey+1)}, "invalid. key: 1 to 128"},
 		"bad cursor":          {"ask_agent", args{"message": "hi", "cursor": "3"}, "invalid. cursor: not a cursor"},
-		"unknown argument":    {"ask_agent", args{"message": "hi", "wait": 3}, "invalid. wait: not known here; known are: conversation, cursor, key, message"},
+		"unknown argument":    {"ask_agent", args{"message": "hi", "wait": 3}, "invalid. wait: not known here; known are: context, conversation, cursor, key, locale, message"},
+		"context of numbers":  {"ask_agent", args{"message": "hi", "context": args{"a": 1}}, "invalid. context: an object of at most 16 fields"},
+		"locale of words":     {"ask_agent", args{"message": "hi", "locale": "Portuguese, please"}, "invalid. locale: a language tag"},
+		"locale for the wait": {"wait_for_agent", args{"locale": "en"}, "invalid. locale: not known here; known are: conversation, cursor"},
 		"key for the wait":    {"wait_for_agent", args{"key": "k"}, "invalid. key: not known here; known are: conversation, cursor"},
 		"a list":              {"ask_agent", []int{1}, "invalid. body: one JSON object"},
 		"no conversation":     {"wait_for_agent", args{}, "invalid. conversation: required"},

@@ -25,6 +25,9 @@ type toolInput struct {
 	Conversation *string `json:"conversation,omitempty" jsonschema:"the conversation of an earlier answer, unchanged; leave it out only for the user's first question"`
 	Cursor       *string `json:"cursor,omitempty" jsonschema:"the cursor of the last answer, unchanged: only replies after it come"`
 	Key          *string `json:"key,omitempty" jsonschema:"a name for this one question, so that it is asked once however often it is sent within 24 hours; a new one for each new question"`
+
+	Context map[string]*string `json:"context,omitempty" jsonschema:"facts about the question that help to find the right person, such as a topic; names of 1 to 32 of a-z 0-9 _; counts only when a conversation begins"`
+	Locale  *string            `json:"locale,omitempty" jsonschema:"the user's language, such as en or pt-BR; counts only when a conversation begins"`
 }
 
 // toolOutput is what they return.
@@ -59,7 +62,7 @@ func (a *API) tools() []tool {
 				"It passes the message to a human agent and waits up to %s for the reply. People take their time: the status is then pending, "+
 				"which is not a failure. The question stands; tell the user so, and call %s. Never send the same question again. "+
 				"The answer's conversation is good for %s and renewed by later answers.", spell(a.cfg.MCP.Wait), toolWait, spell(a.cfg.MCP.HandleLife)),
-			takes: []string{"message", "conversation", "cursor", "key"},
+			takes: []string{"message", "conversation", "cursor", "key", "context", "locale"},
 			// Not destructive, since a message only adds to a conversation. A person outside
 			// the chat reads it, so the world is open. Only with a key is a repeat surely
 			// without effect; without one the same text may be a new question.
@@ -125,6 +128,9 @@ func (a *API) addTools(server *mcp.Server) error {
 	in.Properties["key"].Pattern = keyForm.String()
 	in.Properties["conversation"].MaxLength = jsonschema.Ptr(bridge.HandleLength)
 	in.Properties["cursor"].MaxLength = jsonschema.Ptr(maxCursor)
+	in.Properties["context"].MaxProperties = jsonschema.Ptr(maxContext)
+	in.Properties["context"].AdditionalProperties = &jsonschema.Schema{Type: "string", MaxLength: jsonschema.Ptr(maxContextValue)}
+	in.Properties["locale"].MaxLength = jsonschema.Ptr(maxLocale)
 	out, err := schemaOf[toolOutput]()
 	if err != nil {
 		return err
@@ -193,6 +199,8 @@ func (t tool) read(arguments json.RawMessage) (in toolInput, err error) {
 		"conversation": {&in.Conversation, "text"},
 		"cursor":       {&in.Cursor, "text"},
 		"key":          {&in.Key, allowedKey},
+		"context":      {&in.Context, allowedContext},
+		"locale":       {&in.Locale, allowedLocale},
 	}
 	fields := make(map[string]field)
 	for _, name := range t.takes {

@@ -90,6 +90,8 @@ func TestOpenAPIHasTheLimits(t *testing.T) {
 	text := doc.Components.Schemas["Question"].Value.Properties["msg"].Value
 	key := doc.Components.Schemas["Question"].Value.Properties["key"].Value
 	wait := doc.Components.Schemas["Wait"].Value
+	about := doc.Components.Schemas["Question"].Value.Properties["context"].Value
+	locale := doc.Components.Schemas["Question"].Value.Properties["locale"].Value
 	rows := map[string]struct{ got, want any }{
 		"shortest username": {int(name.Schema.Value.MinLength), api.MinUsername},
 		"longest username":  {int(*name.Schema.Value.MaxLength), api.MaxUsername},
@@ -99,6 +101,9 @@ func TestOpenAPIHasTheLimits(t *testing.T) {
 		"longest key":       {int(*key.MaxLength), api.MaxKey},
 		"shortest wait":     {int(*wait.Min), 0},
 		"longest wait":      {int(*wait.Max), api.MaxWait},
+		"context's fields":  {int(*about.MaxProps), api.MaxContext},
+		"longest of them":   {int(*about.AdditionalProperties.Schema.Value.MaxLength), api.MaxContextValue},
+		"longest locale":    {int(*locale.MaxLength), api.MaxLocale},
 	}
 	for what, row := range rows {
 		if row.got != row.want {
@@ -108,6 +113,7 @@ func TestOpenAPIHasTheLimits(t *testing.T) {
 	for text, in := range map[string]string{
 		fmt.Sprintf("%d to %d characters", api.MinUsername, api.MaxUsername): name.Description,
 		fmt.Sprintf("at least %d of them different", api.MinDistinct):        name.Description,
+		fmt.Sprintf("at most %d bytes of JSON", api.MaxContextJSON):          about.Description,
 		fmt.Sprintf("over %d bytes", api.MaxRequest):                         *doc.Components.Responses["TooLarge"].Value.Description,
 	} {
 		if !strings.Contains(in, text) {
@@ -209,7 +215,7 @@ func describesAnswers(t *testing.T, m mode, named bool) {
 		if err := openapi3filter.ValidateRequest(t.Context(), in); err != nil {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
-		for _, answer := range []bridge.Answer{replied, {Status: bridge.Pending}, {Status: bridge.Closed, Cursor: cursor, Agent: bridge.AgentLeft}} {
+		for _, answer := range []bridge.Answer{replied, {Status: bridge.Pending}, {Status: bridge.Closed, Cursor: cursor, Agent: bridge.AgentLeft}, {Status: bridge.Unavailable, Cursor: cursor}} {
 			w := serve(newServer(t, m.Config, &desk{answer: answer}), again())
 			if described(t, in, w); w.Code != 200 {
 				t.Errorf("%s %s = %d %s, want 200", r.Method, r.URL, w.Code, w.Body)

@@ -33,7 +33,7 @@ func (a *API) send(c echo.Context) error {
 		return err
 	}
 	answer, err := a.asker.Ask(c.Request().Context(), bridge.Question{
-		Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline,
+		Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline, About: in.about,
 	})
 	return a.reply(c, answer, err)
 }

@@ -18,12 +18,13 @@ func TestNobodyIsComing(t *testing.T) {
 		before    func(w *world, sid string)
 		abandoned bool
 		calls     string
+		status    bridge.Status
 		logged    string // empty: nothing
 	}{
-		"none is":      {nothing, true, "state since abandoned", "no agent is coming"},
-		"one is":       {nothing, false, "state since abandoned", ""},
-		"one has come": {func(w *world, sid string) { w.reply(sid, "hello") }, true, "state since", ""},
-		"it is closed": {func(w *world, sid string) { w.desk.closes(sid) }, true, "state since", ""},
+		"none is":      {nothing, true, "state since abandoned", bridge.Unavailable, "no agent is coming"},
+		"one is":       {nothing, false, "state since abandoned", bridge.Pending, ""},
+		"one has come": {func(w *world, sid string) { w.reply(sid, "hello") }, true, "state since", bridge.Pending, ""},
+		"it is closed": {func(w *world, sid string) { w.desk.closes(sid) }, true, "state since", bridge.Closed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -32,9 +33,10 @@ func TestNobodyIsComing(t *testing.T) {
 				sid := sidOf(ann, 0)
 				row.before(w, sid)
 				time.Sleep(31 * time.Second) // since the look of the question
-				w.desk.abandoned = func(string) bool { return row.abandoned }
+				w.desk.knows(func(string) bool { return row.abandoned })
 				w.desk.taken()
-				<-w.await(ann, bridge.At(0, sid, len(w.desk.opened()[0].messages)-1), 40*time.Second)
+				got := <-w.await(ann, bridge.At(0, sid, len(w.desk.opened()[0].messages)-1), 40*time.Second)
+				want(t, got, row.status, "")
 				w.wantCalls(row.calls)
 			})
 			if got := log.String(); row.logged == "" && got != "" || !strings.Contains(got, row.logged) {
@@ -49,7 +51,7 @@ func TestAskingForTheAgentFails(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		cursor := w.asked(ann, "a?")
 		time.Sleep(31 * time.Second)
-		w.desk.abandoned = func(string) bool { return true }
+		w.desk.knows(func(string) bool { return true })
 		w.desk.faults = map[string][]fault{"abandoned": {{slow: time.Hour}}}
 		waiter := w.await(ann, cursor, 40*time.Second)
 		w.desk.agentSays(sidOf(ann, 0), "found") // and its webhook is lost

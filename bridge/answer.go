@@ -7,6 +7,8 @@ const (
 	Replied Status = "replied" // with the reply that was waited for
 	Pending Status = "pending" // none yet: ask again with the cursor
 	Closed  Status = "closed"  // and none will come in this conversation
+	// Unavailable: no agent has come to this conversation, and none will.
+	Unavailable Status = "unavailable"
 )
 
 // AgentState tells where the agents are.

@@ -16,6 +16,7 @@ type Question struct {
 	After    Cursor    // replies up to here have been seen; zero: see Bridge.Ask
 	Key      string    // optional: binds the text for 24 hours, so that it is asked once
 	Deadline time.Time // when the caller must have its answer; absolute, from the request's arrival
+	About    About     // counts only if the question opens a conversation
 }
 
 func (q Question) validate() error {
@@ -34,7 +35,9 @@ func (q Question) validate() error {
 //   - Replied with a reply of an agent that came after the question;
 //   - Pending when the deadline passed first, the process drains, or the same
 //     customer waits too often: the question was said and must not be said again;
-//   - Closed when the conversation ended after the question was said.
+//   - Closed when the conversation ended after the question was said;
+//   - Unavailable when no agent comes to it, as a look found. It is told as soon as it
+//     is known, and the customer's next question opens another conversation.
 //
 // Older replies after the cursor come along first, and automatic messages too.
 // Without a cursor the replies begin after what an earlier Ask told, or else

@@ -8,10 +8,10 @@ import (
 
 // Await waits for any reply after the cursor, until the deadline, and changes
 // nothing. Without a cursor it begins where an [Bridge.Ask] without one would.
-// The answer is Replied with at least one reply, Pending, or Closed, when the
-// conversation has ended, or nothing was ever asked: then the cursor is zero. While
-// the customer's next conversation is being opened it waits for that one. ctx
-// and the errors are as with Ask, without ErrKeyReused and ErrUnsure.
+// The answer is Replied with at least one reply, Pending, Unavailable, or Closed,
+// when the conversation has ended, or nothing was ever asked: then the cursor is
+// zero. While the customer's next conversation is being opened it waits for that
+// one. ctx and the errors are as with Ask, without ErrKeyReused and ErrUnsure.
 func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline time.Time) (Answer, error) {
 	seat, err := b.sit(ctx, c, deadline)
 	if err != nil {
@@ -20,7 +20,8 @@ func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline t
 	defer seat.leave()
 	for {
 		newest, answer, err := b.awaitNewest(ctx, seat, after)
-		if err != nil || answer.Status != Closed || len(answer.Messages) > 0 {
+		over := answer.Status == Closed || answer.Status == Unavailable
+		if err != nil || !over || len(answer.Messages) > 0 {
 			return answer, err
 		}
 		begun, ended, err := b.next(ctx, seat, newest)

@@ -21,9 +21,10 @@ type Desk interface {
 	// order. One call a page.
 	Find(context.Context, Customer) ([]Found, error)
 
-	// Create makes the conversation of the customer's generation and returns its
-	// SID. ErrTaken: there is one already, see Fetch. One call.
-	Create(ctx context.Context, c Customer, generation int) (conversation string, err error)
+	// Create makes the conversation of the customer's generation, which routing can
+	// see is about this, and returns its SID. ErrTaken: there is one already, see
+	// Fetch. One call.
+	Create(ctx context.Context, c Customer, generation int, about About) (conversation string, err error)
 
 	// Fetch returns the conversation of the customer's generation. ErrGone when
 	// there is none. One call.
@@ -37,9 +38,9 @@ type Desk interface {
 	// see Hooks. At most one call.
 	Hook(ctx context.Context, conversation string) error
 
-	// Route makes the customer's next message reach agents. Not repeatable: see
-	// Hooks. One call.
-	Route(ctx context.Context, conversation string) error
+	// Route makes the customer's next message reach agents, who can see what it is
+	// about. Not repeatable: see Hooks. One call.
+	Route(ctx context.Context, conversation string, about About) error
 
 	// Hooks tells which of Hook and Route have been done. At most two calls.
 	Hooks(ctx context.Context, conversation string) (hooked, routed bool, err error)
@@ -53,7 +54,7 @@ type Desk interface {
 
 	// Abandoned tells of an open conversation whether no agent has come and none
 	// will, because what Route began came to nothing. False while that cannot be
-	// known. At most two calls.
+	// known. At most three calls.
 	Abandoned(ctx context.Context, conversation string) (bool, error)
 
 	// Since lists the messages with an Index above after, ascending. One call for

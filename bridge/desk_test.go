@@ -42,6 +42,9 @@ type conversation struct {
 	messages       []bridge.Message
 	next           int
 	made           int // which of all conversations it is
+	abandoned      bool
+	// What it is about, as was said to create it and to route it.
+	created, routedAs bridge.About
 }
 
 func newDesk() *desk { return &desk{conversations: map[string]*conversation{}} }
@@ -165,7 +168,7 @@ func (d *desk) of(customer bridge.Customer, generation int) *conversation {
 	return nil
 }
 
-func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int) (string, error) {
+func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation int, about bridge.About) (string, error) {
 	var made string
 	err := d.call(ctx, "create", func() error {
 		if d.of(customer, generation) != nil {
@@ -176,7 +179,7 @@ func (d *desk) Create(ctx context.Context, customer bridge.Customer, generation 
 		if slices.ContainsFunc(d.deleted, func(c *conversation) bool { return c.sid == sid }) {
 			sid += fmt.Sprintf("again%d", d.made)
 		}
-		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation, made: d.made}
+		d.conversations[sid] = &conversation{sid: sid, customer: customer, generation: generation, made: d.made, created: about}
 		made = sid
 		return nil
 	})
@@ -221,8 +224,8 @@ func (d *desk) Hook(ctx context.Context, sid string) error {
 	return d.change(ctx, "hook", sid, func(c *conversation) { c.hooked++ })
 }
 
-func (d *desk) Route(ctx context.Context, sid string) error {
-	return d.change(ctx, "route", sid, func(c *conversation) { c.routed++ })
+func (d *desk) Route(ctx context.Context, sid string, about bridge.About) error {
+	return d.change(ctx, "route", sid, func(c *conversation) { c.routed, c.routedAs = c.routed+1, about })
 }
 
 func (d *desk) Hooks(ctx context.Context, sid string) (hooked, routed bool, err error) {
@@ -268,13 +271,23 @@ func (d *desk) State(ctx context.Context, sid string) (closed bool, err error) {
 }
 
 func (d *desk) Abandoned(ctx context.Context, sid string) (abandoned bool, err error) {
-	if d.abandoned == nil {
+	d.mu.Lock()
+	known := d.abandoned
+	d.mu.Unlock()
+	if known == nil {
 		return false, nil
 	}
 	return abandoned, d.call(ctx, "abandoned", func() error {
-		abandoned = d.abandoned(sid)
+		abandoned = known(sid)
 		return nil
 	})
+}
+
+// knows makes the desk tell which conversations are abandoned.
+func (d *desk) knows(abandoned func(sid string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.abandoned = abandoned
 }
 
 func (d *desk) Since(ctx context.Context, sid string, after int) (list bridge.Listing, err error) {
@@ -334,6 +347,14 @@ func (d *desk) skip(sid string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conversations[sid].next++
+}
+
+// abandons has no agent come to a conversation any more, unless one has spoken.
+func (d *desk) abandons(sid string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.conversations[sid]
+	c.abandoned = c.abandoned || !slices.ContainsFunc(c.messages, func(m bridge.Message) bool { return m.Kind == bridge.FromAgent })
 }
 
 // closes ends a conversation, and reports nothing.

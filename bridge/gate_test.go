@@ -171,8 +171,8 @@ func (g gatedDesk) Find(ctx context.Context, c bridge.Customer) (found []bridge.
 	return found, err
 }
 
-func (g gatedDesk) Create(ctx context.Context, c bridge.Customer, generation int) (sid string, err error) {
-	err = g.pass("desk.Create", func() error { sid, err = g.Desk.Create(ctx, c, generation); return err })
+func (g gatedDesk) Create(ctx context.Context, c bridge.Customer, generation int, about bridge.About) (sid string, err error) {
+	err = g.pass("desk.Create", func() error { sid, err = g.Desk.Create(ctx, c, generation, about); return err })
 	return sid, err
 }
 
@@ -189,8 +189,8 @@ func (g gatedDesk) Hook(ctx context.Context, sid string) error {
 	return g.pass("desk.Hook", func() error { return g.Desk.Hook(ctx, sid) })
 }
 
-func (g gatedDesk) Route(ctx context.Context, sid string) error {
-	return g.pass("desk.Route", func() error { return g.Desk.Route(ctx, sid) })
+func (g gatedDesk) Route(ctx context.Context, sid string, about bridge.About) error {
+	return g.pass("desk.Route", func() error { return g.Desk.Route(ctx, sid, about) })
 }
 
 func (g gatedDesk) Hooks(ctx context.Context, sid string) (hooked, routed bool, err error) {

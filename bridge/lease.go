@@ -11,6 +11,7 @@ import (
 type lease struct {
 	b         *Bridge
 	customer  Customer
+	about     About // what the question is about that opens
 	token     string
 	steps     Opening
 	known     map[int]string // generation → SID, all of the customer's
@@ -45,20 +46,26 @@ func (l *lease) open(ctx context.Context, atLeast int) (opened, error) {
 	if l.known = dir.Conversations; l.known == nil {
 		l.known = map[int]string{}
 	}
-	o, whole, half, err := b.current(ctx, dir)
+	now, err := b.current(ctx, dir)
 	if err != nil {
 		return opened{}, err
 	}
-	if whole && o.generation >= atLeast {
+	if now.whole && now.generation >= atLeast {
 		l.end(ctx, true)
-		return o, nil
+		return now.opened, nil
+	}
+	if now.abandoned {
+		// A customer has one open conversation at most.
+		if err := b.close(ctx, now.place); err != nil {
+			return opened{}, err
+		}
 	}
 	p := place{customer: l.customer, generation: atLeast}
 	if newest, any := dir.newest(); any {
 		p.generation = max(p.generation, newest.generation+1)
 	}
-	if half.conversation != "" && half.generation >= atLeast {
-		p = half
+	if now.half && now.generation >= atLeast {
+		p = now.place
 	} else if l.steps.Conversation != "" && l.steps.Generation >= p.generation {
 		p.generation, p.conversation = l.steps.Generation, l.steps.Conversation
 	}
@@ -90,7 +97,7 @@ func (l *lease) openAt(ctx context.Context, p place) (opened, error) {
 func (l *lease) try(ctx context.Context, p *place) (own int, err error) {
 	desk := l.b.desk
 	if p.conversation == "" {
-		p.conversation, err = desk.Create(ctx, p.customer, p.generation)
+		p.conversation, err = desk.Create(ctx, p.customer, p.generation, l.about)
 		if err == nil {
 			l.known[p.generation] = p.conversation
 			return -1, l.finishNew(ctx, *p)
@@ -188,7 +195,7 @@ func (l *lease) finish(ctx context.Context, p place, hooked, routed bool) error 
 	if routed {
 		return nil
 	}
-	return l.only(ctx, "routing "+p.conversation, func(ctx context.Context) error { return desk.Route(ctx, p.conversation) })
+	return l.only(ctx, "routing "+p.conversation, func(ctx context.Context) error { return desk.Route(ctx, p.conversation, l.about) })
 }
 
 // only does a step that must not be done twice. It has to end well before the

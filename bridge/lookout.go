@@ -138,9 +138,13 @@ func (b *Bridge) lookOut(ctx context.Context, p place, from int, alone bool) err
 	if err != nil {
 		return deskErr("asking for the agent of "+p.conversation, err)
 	}
-	if abandoned {
-		b.log.WarnContext(ctx, "no agent is coming: the hand-over came to nothing, and the conversation is open",
-			"conversation", p.conversation)
+	if !abandoned {
+		return nil
+	}
+	b.log.WarnContext(ctx, "no agent is coming: the hand-over came to nothing, and the conversation is open",
+		"conversation", p.conversation)
+	if _, err := b.mail.Keep(ctx, p.conversation, Update{Abandoned: true, OwnedOnly: true}); err != nil {
+		return mailErr("keeping that no agent comes to "+p.conversation, err)
 	}
 	return nil
 }

@@ -129,6 +129,8 @@ type Update struct {
 	// Joined and Left are SIDs of agents' participants. Who left never joins again.
 	Joined, Left []string
 	Closed       Closing
+	// Abandoned: no agent is coming. It changes nothing once one has come.
+	Abandoned bool
 	// Owner is set by who created the conversation, or has looked at it from its start.
 	Owner *Owner
 	// OwnedOnly keeps nothing in a conversation without an owner.
@@ -159,15 +161,18 @@ type Kept struct {
 
 // Inbox is a conversation as the mailbox knows it.
 type Inbox struct {
-	Owner    *Owner // nil: unknown, so the desk must be looked at from the start
-	Mark     int
-	Top      int           // highest Index known; above Mark means a gap
-	Own      int           // highest Index of the customer's own messages up to Mark; -1 for none
-	GapAge   time.Duration // since the message beyond the gap was kept
-	LookAge  time.Duration // since the last look was claimed; negative: never
-	Closed   Closing
-	Agent    AgentState
-	Messages []Message
+	Owner   *Owner // nil: unknown, so the desk must be looked at from the start
+	Mark    int
+	Top     int           // highest Index known; above Mark means a gap
+	Own     int           // highest Index of the customer's own messages up to Mark; -1 for none
+	GapAge  time.Duration // since the message beyond the gap was kept
+	LookAge time.Duration // since the last look was claimed; negative: never
+	Closed  Closing
+	Agent   AgentState
+	// Abandoned: no agent has come, and none is expected. Once an agent has joined,
+	// left or said something it is false for good.
+	Abandoned bool
+	Messages  []Message
 }
 
 // Saying is the record of one question, from before it is posted until nobody

@@ -28,7 +28,7 @@ var stepsOf = func(ops ...string) *rapid.Generator[[]step] {
 var everything = []string{
 	"ask", "ask", "ask", "follow", "follow", "again", "again", "keyed", "await", "await", "end",
 	"speak", "speak", "speak", "greet", "skip", "deliver", "deliver", "deliver", "deliver", "double", "lose report",
-	"close", "delete", "lose store", "lose inside", "fault", "fault", "crash", "crash", "hang up", "drain", "time", "time", "time",
+	"close", "abandon", "abandon", "delete", "lose store", "lose inside", "fault", "fault", "crash", "crash", "hang up", "drain", "time", "time", "time",
 }
 
 // playInMemory plays in synctest's time.
@@ -55,7 +55,8 @@ func TestModel(t *testing.T) {
 		ops  []string
 	}{
 		{"everything", everything},
-		{"saying", []string{"ask", "ask", "again", "again", "keyed", "fault", "fault", "crash", "crash", "close", "time", "lose store", "speak", "deliver"}},
+		{"saying", []string{"ask", "ask", "again", "again", "keyed", "fault", "fault", "crash", "crash", "close", "abandon", "time", "lose store", "speak", "deliver"}},
+		{"nobody comes", []string{"ask", "ask", "again", "keyed", "follow", "await", "await", "end", "abandon", "abandon", "abandon", "speak", "greet", "deliver", "lose report", "fault", "crash", "lose store", "time", "time", "time"}},
 		{"reading", []string{"follow", "follow", "ask", "await", "end", "speak", "speak", "greet", "skip", "deliver", "deliver", "double", "lose report", "close", "lose store", "lose inside", "lose inside", "time", "drain"}},
 		{"no loss", slices.DeleteFunc(slices.Clone(everything), func(op string) bool { return op == "lose store" || op == "lose inside" })},
 	} {

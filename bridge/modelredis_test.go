@@ -29,7 +29,7 @@ func TestModelOverRedis(t *testing.T) {
 	}
 	ops := []string{
 		"ask", "ask", "follow", "follow", "again", "keyed", "await", "end", "speak", "speak", "speak", "greet",
-		"deliver", "deliver", "deliver", "double", "lose report", "close", "lose store", "crash", "hang up", "drain", "time",
+		"deliver", "deliver", "deliver", "double", "lose report", "close", "abandon", "abandon", "lose store", "crash", "hang up", "drain", "time",
 	}
 	end, played := time.Now().Add(7*time.Second), 0
 	rapid.Check(t, func(rt *rapid.T) {

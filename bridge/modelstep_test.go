@@ -65,6 +65,7 @@ func (p *play) step(i int, s step, c bridge.Config) {
 			p.note("the store is lost")
 			p.mu.Lock()
 			p.losses++
+			clear(p.given)
 			p.mu.Unlock()
 			p.lose()
 		}
@@ -156,6 +157,7 @@ func (p *play) loseInside(i int, s step, c bridge.Config, who bridge.Customer, w
 			p.note("the store is lost before %s", op)
 			p.mu.Lock()
 			p.losses++
+			clear(p.given)
 			p.mu.Unlock()
 			p.lose()
 		}
@@ -185,7 +187,7 @@ func (p *play) leave(s step) {
 }
 
 func (p *play) fault(s step) {
-	ops := []string{"find", "create", "fetch", "join", "hook", "hook", "route", "route", "hooks", "say", "say", "say", "state", "since", "close"}
+	ops := []string{"find", "create", "fetch", "join", "hook", "hook", "route", "route", "hooks", "say", "say", "say", "state", "since", "abandoned", "close"}
 	op := ops[s.a%len(ops)]
 	f := []fault{
 		{err: bridge.ErrDeskUnavailable}, {err: errCut}, {late: 1}, {late: p.unit}, {late: 5 * p.unit / 2},
@@ -241,6 +243,8 @@ func (p *play) atTheDesk(i int, s step, who bridge.Customer) {
 		p.desk.greets(conv.sid, fmt.Sprint("greeting ", i))
 	case "skip":
 		p.desk.skip(conv.sid)
+	case "abandon":
+		p.desk.abandons(conv.sid)
 	case "close":
 		p.desk.closes(conv.sid)
 		p.mu.Lock()
@@ -275,6 +279,9 @@ func (p *play) finish() {
 				return
 			}
 			before := f.cursor
+			p.await(who, p.replicas[0], f.cursor, 40*p.unit, true, false)
+			p.out.Wait()
+			p.time(31 * p.unit) // who is told that nobody comes does not wait for the next look
 			p.await(who, p.replicas[0], f.cursor, 40*p.unit, true, false)
 			p.out.Wait()
 			if quiet++; f.cursor != before {

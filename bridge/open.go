@@ -18,24 +18,32 @@ type opened struct {
 	finish func(said bool)
 }
 
-// current returns the customer's conversation if it is open and was opened
-// whole. The message is the last step of opening, so one that holds any was.
-// half is the conversation that is open, but perhaps not whole.
-func (b *Bridge) current(ctx context.Context, dir directory) (o opened, whole bool, half place, err error) {
+// standing is how the customer's newest conversation stands. Without any, and when
+// that is closed, it is zero.
+type standing struct {
+	opened
+	whole     bool // it is open and was opened whole, and an agent may come
+	half      bool // it is open, but perhaps not whole
+	abandoned bool // it is open, and no agent comes
+}
+
+// current tells how the customer's newest conversation stands. The message is the
+// last step of opening, so one that holds any was opened whole.
+func (b *Bridge) current(ctx context.Context, dir directory) (standing, error) {
 	p, any := dir.newest()
 	if !any || dir.closed[p.generation] {
-		return opened{}, false, place{}, nil
+		return standing{}, nil
 	}
 	in, err := b.state(ctx, p)
-	switch {
-	case err != nil:
-		return opened{}, false, place{}, err
-	case in.Closed != NotClosed:
-		return opened{}, false, place{}, nil
-	case in.Top < 0:
-		return opened{}, false, p, nil
+	if err != nil || in.Closed != NotClosed {
+		return standing{}, err
 	}
-	return opened{place: p, own: in.Own, finish: func(bool) {}}, true, place{}, nil
+	return standing{
+		opened:    opened{place: p, own: in.Own, finish: func(bool) {}},
+		whole:     in.Top >= 0 && !in.Abandoned,
+		half:      in.Top < 0 && !in.Abandoned,
+		abandoned: in.Abandoned,
+	}, nil
 }
 
 var errLeaseLost = errors.New("another opener took over")
@@ -43,7 +51,7 @@ var errLeaseLost = errors.New("another opener took over")
 // open returns the customer's open conversation, of generation atLeast or
 // higher, opening one if need be. Hooks and routes have no uniqueness at the
 // desk, so only one opener works, under a lease; others wait for its wake.
-func (b *Bridge) open(ctx context.Context, c Customer, atLeast int) (opened, error) {
+func (b *Bridge) open(ctx context.Context, c Customer, atLeast int, about About) (opened, error) {
 	w, err := b.mail.WatchCustomer(ctx, c)
 	if err != nil {
 		return opened{}, mailErr("watching for the opening", err)
@@ -56,7 +64,7 @@ func (b *Bridge) open(ctx context.Context, c Customer, atLeast int) (opened, err
 			return opened{}, mailErr("taking the lease", err)
 		}
 		if held {
-			l := &lease{b: b, customer: c, token: token, steps: steps}
+			l := &lease{b: b, customer: c, about: about, token: token, steps: steps}
 			o, err := l.open(ctx, atLeast)
 			if errors.Is(err, errLeaseLost) {
 				continue
@@ -76,8 +84,8 @@ func (b *Bridge) open(ctx context.Context, c Customer, atLeast int) (opened, err
 		if err != nil {
 			return opened{}, err
 		}
-		if o, whole, _, err := b.current(ctx, dir); err != nil || whole && o.generation >= atLeast {
-			return o, err
+		if now, err := b.current(ctx, dir); err != nil || now.whole && now.generation >= atLeast {
+			return now.opened, err
 		}
 	}
 }

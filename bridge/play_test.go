@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,8 @@ type play struct {
 	extra     int // what may cause looks: gaps and losses
 	questions []*question
 	followers map[bridge.Customer]*follower
+	told      []string        // conversations of which was told that nobody comes
+	given     map[string]bool // those of which the mailbox knows it, since the last loss
 	cancels   []context.CancelCauseFunc
 	out       sync.WaitGroup
 	log       []string
@@ -54,6 +57,7 @@ type question struct {
 	follows   bool
 	until     time.Time // for so long it attaches
 	busy      int
+	asked     bool
 	answered  bool // without an error
 	done      bool // its answer was written
 	loose     bool // the store was lost: it may be said twice
@@ -102,6 +106,15 @@ func (p *play) call(name string, who bridge.Customer, after bridge.Cursor, wait 
 					p.failed("%s: %v", name, err)
 				}
 			}
+			if a.Status == bridge.Unavailable {
+				sid, err := p.desk.unavailableFor(who, a)
+				if err != nil {
+					p.failed("%s: %v", name, err)
+				}
+				p.mu.Lock()
+				p.told = append(p.told, sid)
+				p.mu.Unlock()
+			}
 		}
 		judge(a, err)
 	})
@@ -128,6 +141,11 @@ func (p *play) ask(q *question, b *bridge.Bridge, wait time.Duration, dying, wri
 	}
 	q.busy++
 	losses := p.losses
+	given := maps.Clone(p.given)
+	if q.asked { // perhaps before that was told
+		given = nil
+	}
+	q.asked = true
 	until := time.Now().Add(wait + 119*p.unit)
 	// The call that said it may have been any of those that nobody heard the end of,
 	// so the shortest window counts.
@@ -139,6 +157,11 @@ func (p *play) ask(q *question, b *bridge.Bridge, wait time.Duration, dying, wri
 		return b.Ask(ctx, bridge.Question{Customer: q.who, Text: q.text, After: q.after, Key: q.key, Deadline: time.Now().Add(wait)})
 	}, func(a bridge.Answer, err error) {
 		var wrong error
+		for sid := range given {
+			if p.lost() == losses && p.desk.saidInVain(sid, q.text) {
+				p.failed("%q was said in %s, to which nobody comes", q.text, sid)
+			}
+		}
 		switch {
 		case dying:
 		case err == nil && a.Status == bridge.Replied && !a.More:
@@ -227,7 +250,7 @@ func (p *play) await(who bridge.Customer, b *bridge.Bridge, after bridge.Cursor,
 func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Config) *play {
 	p := &play{
 		desk: newDesk(), mail: mail, lose: lose, ctx: ctx, unit: time.Second, patience: 5 * time.Second, still: 1,
-		followers: map[bridge.Customer]*follower{ann: {}, bob: {}},
+		followers: map[bridge.Customer]*follower{ann: {}, bob: {}}, given: map[string]bool{},
 	}
 	p.desk.report = func(e bridge.Event) {
 		p.mu.Lock()
@@ -235,6 +258,10 @@ func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Con
 		p.reports = append(p.reports, e)
 	}
 	p.desk.faults = map[string][]fault{}
+	p.desk.knows(func(sid string) bool {
+		c := p.desk.conversations[sid]
+		return c != nil && c.abandoned
+	})
 	for range 2 {
 		p.replicas = append(p.replicas, bridge.New(p.desk, mail, keys, c))
 	}
@@ -266,6 +293,7 @@ func (p *play) happens(program []step, c bridge.Config) error {
 	for i, s := range program {
 		p.step(i, s, c)
 		p.settle()
+		p.giveUp()
 		if err := p.desk.notWhole(); err != nil && p.desk.pending() == 0 {
 			p.failed("%v", err)
 		}
@@ -278,6 +306,21 @@ func (p *play) happens(program []step, c bridge.Config) error {
 		return fmt.Errorf("%w\n%s", p.err, strings.Join(p.log, "\n"))
 	}
 	return nil
+}
+
+// giveUp notes the conversations of which the mailbox knows that nobody comes.
+func (p *play) giveUp() {
+	p.mu.Lock()
+	told := p.told
+	p.told = nil
+	p.mu.Unlock()
+	for _, sid := range told {
+		if in, err := p.mail.Read(p.ctx, sid, -1); err == nil && in.Abandoned {
+			p.mu.Lock()
+			p.given[sid] = true
+			p.mu.Unlock()
+		}
+	}
 }
 
 func (d *desk) pending() int {

@@ -74,6 +74,11 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 				return r.answer(Replied, in), nil
 			case known && in.Closed == CloseLooked:
 				return r.answer(Closed, in), nil
+			case known && in.Abandoned && in.Top <= in.Mark:
+				if !r.lookAgain(ctx, in) {
+					return r.answer(Unavailable, in), nil
+				}
+				continue
 			}
 			next = lookout.due(ctx, in, !known)
 		}
@@ -136,6 +141,22 @@ func (r *reading) look(ctx context.Context, in Inbox) (Inbox, error) {
 		return in, err
 	}
 	return r.read(ctx)
+}
+
+// lookAgain looks at an abandoned conversation at which nobody has looked for long:
+// an agent may have come all the same, unheard of. It reports whether it did.
+func (r *reading) lookAgain(ctx context.Context, in Inbox) bool {
+	if in.LookAge >= 0 && in.LookAge < r.b.config.LookEvery || !r.b.ration.take() {
+		return false
+	}
+	mine, err := r.b.mail.Claim(ctx, r.at.conversation, r.b.config.LookEvery)
+	if err == nil && mine {
+		_, err = r.b.look(ctx, r.at, in.unsure())
+	}
+	if err != nil {
+		r.b.log.WarnContext(ctx, "could not look at an abandoned conversation", "conversation", r.at.conversation, "error", err)
+	}
+	return err == nil && mine
 }
 
 // read reads what is new, once.

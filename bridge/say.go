@@ -34,21 +34,24 @@ func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
 			}
 		}
 	}
-	o, whole, _, err := b.current(ctx, dir)
+	now, err := b.current(ctx, dir)
 	if err != nil {
 		return said{}, err
 	}
-	if after.IsZero() && whole {
-		after = o.at(o.own)
+	switch {
+	case !now.whole:
+		now.opened = opened{} // where it will be said is still to be found
+	case after.IsZero():
+		after = now.at(now.own)
 	}
-	s := &saying{b: b, q: q, id: q.id(), rec: b.record(q, o.place, after)}
+	s := &saying{b: b, q: q, id: q.id(), rec: b.record(q, now.place, after)}
 	switch done, err := s.before(ctx, dir); {
 	case err != nil:
 		return said{}, err
 	case done:
 		return s.attach(ctx)
 	}
-	return s.run(ctx, o, whole)
+	return s.run(ctx, now.opened, now.whole)
 }
 
 // saying is one call's attempt.
@@ -93,7 +96,7 @@ func (s *saying) run(ctx context.Context, o opened, whole bool) (said, error) {
 	for tries, atLeast := 0, 0; tries < 3; tries, atLeast = tries+1, o.generation+1 {
 		if !whole {
 			var err error
-			if o, err = s.b.open(ctx, s.q.Customer, atLeast); err != nil {
+			if o, err = s.b.open(ctx, s.q.Customer, atLeast, s.q.About); err != nil {
 				s.forget(ctx)
 				return said{}, err
 			}

@@ -110,7 +110,8 @@ func (d *desk) closedFor(who bridge.Customer, a bridge.Answer) error {
 	if i < 0 {
 		return nil
 	}
-	if c := conversations[i]; !c.closed && !c.deleted {
+	// One that came to nothing before anything was said cannot be found after a loss.
+	if c := conversations[i]; !c.closed && !c.deleted && len(c.messages) > 0 {
 		return fmt.Errorf("closed, but %s is open", c.sid)
 	}
 	for _, s := range all {
@@ -119,6 +120,35 @@ func (d *desk) closedFor(who bridge.Customer, a bridge.Answer) error {
 		}
 	}
 	return nil
+}
+
+// unavailableFor fails unless Unavailable was the right answer: the desk gave the
+// conversation up, and the caller has heard of no agent in it.
+func (d *desk) unavailableFor(who bridge.Customer, a bridge.Answer) (sid string, err error) {
+	_, conversations := d.truth(who)
+	i := find(conversations, a.Cursor)
+	if i < 0 || a.More {
+		return "", fmt.Errorf("unavailable at %v, which stands in no conversation, or with more to read", a.Cursor)
+	}
+	c := conversations[i]
+	if !c.abandoned {
+		return c.sid, fmt.Errorf("unavailable, but an agent may come to %s", c.sid)
+	}
+	for _, m := range c.messages {
+		if m.Kind == bridge.FromAgent && m.Index <= a.Cursor.Index {
+			return c.sid, fmt.Errorf("unavailable at %v, but an agent said %q", a.Cursor, m.Text)
+		}
+	}
+	return c.sid, nil
+}
+
+// saidInVain tells whether a question stands where no agent ever spoke.
+func (d *desk) saidInVain(sid, text string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.conversations[sid]
+	return c != nil && !slices.ContainsFunc(c.messages, func(m bridge.Message) bool { return m.Kind == bridge.FromAgent }) &&
+		slices.ContainsFunc(c.messages, func(m bridge.Message) bool { return m.Kind == bridge.FromCustomer && m.Text == text })
 }
 
 // answers fails unless Replied was the right answer to a question.

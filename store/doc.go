@@ -33,9 +33,10 @@
 //
 // The fields of a conversation: mark, top, own (as in bridge.Inbox), gap_at and
 // looked (ms, the server's clock), closed, customer, generation, agents (how many
-// are in), in:<participant> (1, or 0 once it left), m:<Index> (JSON), n:<nonce> (the
-// Index of a message that the customer said under it), beyond (the known indices
-// above the mark) and holes (the ranges that were believed not to exist, below it).
+// are in), in:<participant> (1, or 0 once it left), hope (1: no agent is coming, 2:
+// one has come, which is for good), m:<Index> (JSON), n:<nonce> (the Index of a
+// message that the customer said under it), beyond (the known indices above the
+// mark) and holes (the ranges that were believed not to exist, below it).
 // The last two keep the cost of a change and of a read from growing with the
 // conversation or with an absurd Index.
 //

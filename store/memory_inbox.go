@@ -15,6 +15,7 @@ type box struct {
 	gapAt, looked  time.Time
 	closed         bridge.Closing
 	participants   map[string]bool // whether it is in; false once it left
+	hope           hope
 	letters        map[int]letter
 	indices        []int          // of letters, ascending
 	nonces         map[string]int // indices of the customer's messages
@@ -60,7 +61,8 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 	moved := b.come(joined(u))
 	moved = b.leave(u.Left) || moved
 	risen := b.rise(u)
-	if kept.New > 0 || b.mark != before || moved || risen {
+	turned := b.turn(hopeOf(u))
+	if kept.New > 0 || b.mark != before || moved || risen || turned {
 		m.boxes.put(conversation, b, now.Add(m.cfg.Retention))
 		m.wake(conversation)
 	}
@@ -149,6 +151,15 @@ func (b *box) rise(u bridge.Update) (changed bool) {
 	return changed
 }
 
+// turn notes that an agent has come, or, before that, that none will.
+func (b *box) turn(h hope) (changed bool) {
+	if h <= b.hope {
+		return false
+	}
+	b.hope = h
+	return true
+}
+
 // Read returns what is known; see bridge.Mailbox.
 func (m *Memory) Read(ctx context.Context, conversation string, after int) (bridge.Inbox, error) {
 	now, err := m.enter(ctx)
@@ -162,6 +173,8 @@ func (m *Memory) Read(ctx context.Context, conversation string, after int) (brid
 		LookAge: never,
 		Closed:  b.closed,
 		Agent:   agentState(len(b.participants) > 0, b.in()),
+
+		Abandoned: b.hope == none,
 	}
 	if b.owner != nil {
 		owner := *b.owner

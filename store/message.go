@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"flexbridge/bridge"
 )
@@ -67,6 +68,27 @@ func joined(u bridge.Update) []string {
 		}
 	}
 	return sids
+}
+
+// hope is what an update says about whether an agent comes.
+type hope int
+
+const (
+	unsaid hope = iota
+	none        // is coming
+	came        // which is for good
+)
+
+func hopeOf(u bridge.Update) hope {
+	spoke := slices.ContainsFunc(u.Messages, func(m bridge.Message) bool { return m.Kind == bridge.FromAgent })
+	named := func(sid string) bool { return sid != "" }
+	switch {
+	case spoke || slices.ContainsFunc(u.Joined, named) || slices.ContainsFunc(u.Left, named):
+		return came
+	case u.Abandoned:
+		return none
+	}
+	return unsaid
 }
 
 // agentState tells where the agents are from how many ever came and are in.

@@ -83,6 +83,7 @@ func (p pair) keep(t *rapid.T) {
 		Joined:    sids.Draw(t, "joined"),
 		Left:      sids.Draw(t, "left"),
 		Closed:    bridge.Closing(rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "closed")),
+		Abandoned: rapid.Bool().Draw(t, "abandoned"),
 		OwnedOnly: rapid.Bool().Draw(t, "owned only"),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "messages") {

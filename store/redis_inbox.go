@@ -24,7 +24,7 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 	came := joined(u)
 	args := []any{
 		wakeChannel(conversation), ms(r.cfg.Retention), u.Believe, int(u.Closed), bit(u.OwnedOnly),
-		string(owner.Customer), owner.Generation, len(letters), len(came),
+		string(owner.Customer), owner.Generation, int(hopeOf(u)), len(letters), len(came),
 	}
 	for _, l := range letters {
 		args = append(args, l.index, bit(l.own), l.nonce, l.text)
@@ -69,6 +69,8 @@ func (r *Redis) Read(ctx context.Context, conversation string, after int) (bridg
 	in.Agent = agentState(known, agents)
 	in.GapAge = answer.age("gap_at", 0)
 	in.LookAge = answer.age("looked", never)
+	h, _ := answer.number("hope", int(unsaid))
+	in.Abandoned = hope(h) == none
 	for _, text := range answer.list("messages") {
 		message, err := unseal(text)
 		if err != nil {

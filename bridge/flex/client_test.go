@@ -111,9 +111,9 @@ func TestTimeoutOfOneRequest(t *testing.T) {
 	defer close(hold)
 	w.sim.Break(flexsim.CreateConversation, 1, flexsim.Fault{Hold: hold})
 	w.sim.Break(flexsim.FetchConversation, 1, flexsim.Fault{Hold: hold})
-	_, err := w.Create(t.Context(), customer, 0)
+	_, err := w.Create(t.Context(), customer, 0, bridge.About{})
 	w.outcome(t, "Create", err, errUnknown)
-	sid, err := w.Create(t.Context(), customer, 0)
+	sid, err := w.Create(t.Context(), customer, 0, bridge.About{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	defer server.Close()
 	w := newWorld(t, func(c *flex.Config) { c.APIURL, c.Timeout = server.URL, time.Second })
 	defer w.CloseIdleConnections()
-	_, err := w.Create(t.Context(), customer, 0)
+	_, err := w.Create(t.Context(), customer, 0, bridge.About{})
 	w.outcome(t, "Create", err, errUnknown)
 	if n := calls.Load(); n != 1 {
 		t.Errorf("%d calls, want 1", n)

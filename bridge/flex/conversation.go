@@ -75,11 +75,18 @@ func (d *Desk) Find(ctx context.Context, c bridge.Customer) ([]bridge.Found, err
 
 // Create makes a conversation, as bridge.Desk says. No webhook is to fire for
 // it: there is none yet.
-func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int) (string, error) {
+func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int, about bridge.About) (string, error) {
 	params := new(twilio.CreateConversationParams).
 		SetUniqueName(uniqueName(c, generation)).
 		SetFriendlyName(d.config.CustomerName).
-		SetAttributes(d.conversationAttributes(c, generation))
+		SetAttributes(d.conversationAttributes(c, generation, about)).
+		SetState(active) // without it a timer is refused: twilio.com/docs/api/errors/50382
+	if d.config.InactiveAfter > 0 {
+		params.SetTimersInactive(iso8601(d.config.InactiveAfter))
+	}
+	if d.config.ClosedAfter > 0 {
+		params.SetTimersClosed(iso8601(d.config.ClosedAfter))
+	}
 	sid, err := write(ctx, d, "creating "+uniqueName(c, generation), func(t *trip) (string, error) {
 		made, err := t.api.CreateConversation(params)
 		if err == nil && value(made.Sid) == "" {
@@ -97,15 +104,27 @@ func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int) (s
 // trigger.conversation.ChannelAttributes; Flex shows pre_engagement_data's
 // friendlyName as the customer's name ("Send to Flex",
 // twilio.com/docs/studio/widget-library/send-flex).
-func (d *Desk) conversationAttributes(c bridge.Customer, generation int) string {
+func (d *Desk) conversationAttributes(c bridge.Customer, generation int, about bridge.About) string {
+	ours := aboutAttributes(about)
+	ours["customer"], ours["generation"] = c, generation
 	text, err := json.Marshal(map[string]any{
-		"flexbridge":          map[string]any{"customer": c, "generation": generation},
+		"flexbridge":          ours,
 		"pre_engagement_data": map[string]any{"friendlyName": d.config.CustomerName},
 	})
 	if err != nil {
 		panic(err) // strings and numbers have a JSON form
 	}
 	return string(text)
+}
+
+// aboutAttributes are those of conversations and tasks under the name flexbridge. All
+// are there, so that flows and workflows need not ask whether they are.
+func aboutAttributes(about bridge.About) map[string]any {
+	context := about.Context
+	if context == nil {
+		context = map[string]string{}
+	}
+	return map[string]any{"channel": about.Channel, "locale": about.Locale, "context": context}
 }
 
 // Fetch finds a conversation by its generation, as bridge.Desk says.

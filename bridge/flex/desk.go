@@ -38,7 +38,8 @@ type Config struct {
 
 	// FlowSID is the Studio flow that sends conversations to Flex: the Studio route.
 	// Without it WorkspaceSID and WorkflowSID, of Flex's TaskRouter, are the
-	// Interactions route. Exactly one route is required.
+	// Interactions route. Exactly one route is required. On the Studio route
+	// WorkspaceSID is optional: with it Abandoned can tell when no agent is coming.
 	FlowSID                   string
 	WorkspaceSID, WorkflowSID string
 
@@ -60,6 +61,12 @@ type Config struct {
 	// [MaxCustomerName] characters, and nothing that identifies one. Empty is
 	// "Assistant question".
 	CustomerName string
+
+	// InactiveAfter is how long a conversation must be silent to turn inactive, from
+	// which the next message brings it back; ClosedAfter how long it must stay so to be
+	// closed for good. 0 sets no timer, so that the account's default one holds. At
+	// least [MinInactiveAfter] and [MinClosedAfter], in whole seconds.
+	InactiveAfter, ClosedAfter time.Duration
 
 	// ConsoleScope says that one webhook for all conversations was set up in
 	// Twilio's console, so that none is made for each.
@@ -156,14 +163,17 @@ var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
 func (c Config) validate() error {
 	switch {
-	case (c.FlowSID == "") == (c.WorkspaceSID == "" && c.WorkflowSID == ""):
+	case (c.FlowSID == "") == (c.WorkflowSID == ""):
 		return errors.New("either the SID of a Studio flow or those of a workspace and a workflow must be given")
-	case (c.WorkspaceSID == "") != (c.WorkflowSID == ""):
-		return errors.New("the SID of the workspace or of the workflow is missing")
+	case c.WorkflowSID != "" && c.WorkspaceSID == "":
+		return errors.New("the SID of the workspace is missing")
 	case utf8.RuneCountInString(c.CustomerName) > MaxCustomerName:
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:
 		return errors.New("the keyring is missing")
+	}
+	if err := c.validTimers(); err != nil {
+		return err
 	}
 	if c.ConsoleScope {
 		return nil

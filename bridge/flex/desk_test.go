@@ -2,6 +2,7 @@ package flex_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestOpeningAndClosing(t *testing.T) {
 	if found, err := w.Find(ctx, customer); err != nil || len(found) != 0 {
 		t.Errorf("Find = %v, %v before anything was created", found, err)
 	}
-	sid, err := w.Create(ctx, customer, 3)
+	sid, err := w.Create(ctx, customer, 3, bridge.About{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestOpeningAndClosing(t *testing.T) {
 	for i, attach := range []func() error{
 		func() error { return nil },
 		func() error { return w.Hook(ctx, sid) },
-		func() error { return w.Route(ctx, sid) },
+		func() error { return w.Route(ctx, sid, bridge.About{}) },
 	} {
 		if err := attach(); err != nil {
 			t.Fatal(err)
@@ -134,6 +135,56 @@ func TestCustomerName(t *testing.T) {
 	}
 }
 
+// TestAbout: flows read it from the conversation, in a form that is always the same.
+func TestAbout(t *testing.T) {
+	for _, row := range []struct {
+		about bridge.About
+		want  string
+	}{
+		{bridge.About{Channel: bridge.ByAPI}, `"channel":"api","context":{},`},
+		{bridge.About{Channel: bridge.ByMCP, Locale: "pt-BR", Context: map[string]string{"topic": "returns", "empty": ""}},
+			`"channel":"mcp","context":{"empty":"","topic":"returns"},`},
+	} {
+		w := newWorld(t)
+		sid, err := w.Create(t.Context(), customer, 3, row.about)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`{"flexbridge":{%s"customer":%q,"generation":3,"locale":%q},"pre_engagement_data":{"friendlyName":"Assistant question"}}`,
+			row.want, customer, row.about.Locale)
+		if got := w.conversation(t, sid).Attributes; got != want {
+			t.Errorf("attributes are %s, want %s", got, want)
+		}
+	}
+}
+
+func TestTimers(t *testing.T) {
+	for _, row := range []struct {
+		inactive, closed time.Duration
+		want             [2]string
+	}{
+		{0, 0, [2]string{"", ""}},
+		{flex.MinInactiveAfter, 0, [2]string{"PT1M0S", ""}},
+		{0, flex.MinClosedAfter, [2]string{"", "PT10M0S"}},
+		{time.Hour, 24 * time.Hour, [2]string{"PT1H0M0S", "PT24H0M0S"}},
+		{61*time.Minute + time.Second, 9000 * time.Hour, [2]string{"PT1H1M1S", "PT9000H0M0S"}},
+	} {
+		w := newWorld(t, func(c *flex.Config) { c.InactiveAfter, c.ClosedAfter = row.inactive, row.closed })
+		w.open(t, 0) // which is refused unless the form is right
+		made := w.sim.Calls()[0].Params
+		if got := [2]string{made.Get("Timers.Inactive"), made.Get("Timers.Closed")}; got != row.want {
+			t.Errorf("timers are %q, want %q", got, row.want)
+		}
+	}
+	for _, wrong := range [][2]time.Duration{{59 * time.Second, 0}, {-time.Hour, 0}, {90*time.Second + 1, 0}, {0, 599 * time.Second}, {0, -1}} {
+		c := flex.Config{AccountSID: flexsim.AccountSID, AuthToken: token, FlowSID: flexsim.FlowSID, ConsoleScope: true,
+			Keys: newWorld(t).keys, InactiveAfter: wrong[0], ClosedAfter: wrong[1]}
+		if _, err := flex.New(c); err == nil {
+			t.Errorf("New with timers of %v = nil, want an error", wrong)
+		}
+	}
+}
+
 func TestCallsOfEachMethod(t *testing.T) {
 	w := newWorld(t)
 	w.open(t, 0) // for Fetch
@@ -173,7 +224,7 @@ func TestForeignHooksAreNotOurs(t *testing.T) {
 	if err := other.Hook(t.Context(), sid); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Route(t.Context(), sid); err != nil {
+	if err := other.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	if hooked, routed, err := w.Hooks(t.Context(), sid); hooked || routed || err != nil {
@@ -186,7 +237,7 @@ func TestFindFollowsPages(t *testing.T) {
 	for generation := range 101 {
 		w.open(t, generation)
 	}
-	sid, err := w.Create(t.Context(), stranger, 0) // the customer is in it, but it is not theirs
+	sid, err := w.Create(t.Context(), stranger, 0, bridge.About{}) // the customer is in it, but it is not theirs
 	if err == nil {
 		err = w.Join(t.Context(), sid, customer)
 	}

@@ -81,7 +81,7 @@ func TestTwiliosErrors(t *testing.T) {
 	w.outcome(t, "Fetch", err, bridge.ErrGone)
 
 	closed := w.open(t, 0)
-	_, err = w.Create(t.Context(), customer, 0)
+	_, err = w.Create(t.Context(), customer, 0, bridge.About{})
 	w.outcome(t, "Create again", err, bridge.ErrTaken)
 	_, err = w.Say(t.Context(), closed, bridge.Utterance{Customer: customer})
 	w.outcome(t, "Say nothing", err, bridge.ErrDeskRefused)
@@ -108,7 +108,7 @@ func TestWrongCredentialsAndService(t *testing.T) {
 	}
 	_, err := elsewhere.Find(t.Context(), customer)
 	elsewhere.outcome(t, "Find", err, bridge.ErrDeskRefused)
-	_, err = elsewhere.Create(t.Context(), customer, 0)
+	_, err = elsewhere.Create(t.Context(), customer, 0, bridge.About{})
 	elsewhere.outcome(t, "Create", err, bridge.ErrDeskRefused)
 }
 
@@ -186,6 +186,6 @@ func TestAnswerCutInTheMiddle(t *testing.T) {
 	defer server.Close()
 	w := newWorld(t, func(c *flex.Config) { c.APIURL = server.URL })
 	defer w.CloseIdleConnections()
-	_, err := w.Create(t.Context(), customer, 0)
+	_, err := w.Create(t.Context(), customer, 0, bridge.About{})
 	w.outcome(t, "Create", err, errUnknown)
 }

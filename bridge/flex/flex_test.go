@@ -85,7 +85,7 @@ func byInteractions(c *flex.Config) {
 // open makes a conversation of the customer's with everything attached.
 func (w *world) open(t *testing.T, generation int) string {
 	t.Helper()
-	sid, err := w.Create(t.Context(), customer, generation)
+	sid, err := w.Create(t.Context(), customer, generation, bridge.About{})
 	if err == nil {
 		err = w.Join(t.Context(), sid, customer)
 	}
@@ -137,7 +137,7 @@ var methods = []method{
 		return err
 	}},
 	{name: "Create", op: flexsim.CreateConversation, call: func(ctx context.Context, d *flex.Desk, _ string) error {
-		_, err := d.Create(ctx, customer, 7)
+		_, err := d.Create(ctx, customer, 7, bridge.About{})
 		return err
 	}},
 	{name: "Fetch", op: flexsim.FetchConversation, reads: true, call: func(ctx context.Context, d *flex.Desk, _ string) error {
@@ -151,7 +151,7 @@ var methods = []method{
 		return d.Hook(ctx, c)
 	}},
 	{name: "Route", op: flexsim.CreateWebhook, call: func(ctx context.Context, d *flex.Desk, c string) error {
-		return d.Route(ctx, c)
+		return d.Route(ctx, c, bridge.About{})
 	}},
 	{name: "Hooks", op: flexsim.ListWebhooks, reads: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
 		_, _, err := d.Hooks(ctx, c)
@@ -173,14 +173,14 @@ var methods = []method{
 		return d.Close(ctx, c)
 	}},
 	{name: "Route by Interaction", op: flexsim.CreateInteraction, interactions: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
-		return d.Route(ctx, c)
+		return d.Route(ctx, c, bridge.About{})
 	}},
 	{name: "Hooks and tasks", op: flexsim.ListTasks, reads: true, interactions: true, before: 1,
 		call: func(ctx context.Context, d *flex.Desk, c string) error {
 			_, _, err := d.Hooks(ctx, c)
 			return err
 		}},
-	{name: "Abandoned", op: flexsim.ListTasks, reads: true, interactions: true, after: 1, // there is no task
+	{name: "Abandoned", op: flexsim.ListTasks, reads: true, interactions: true, after: 2, // there is no task
 		call: func(ctx context.Context, d *flex.Desk, c string) error {
 			_, err := d.Abandoned(ctx, c)
 			return err

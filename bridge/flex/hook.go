@@ -5,6 +5,8 @@ import (
 	"net/url"
 
 	twilio "github.com/twilio/twilio-go/rest/conversations/v1"
+
+	"flexbridge/bridge"
 )
 
 // The targets and events of a conversation's webhooks, see "Conversation Scoped
@@ -40,10 +42,11 @@ func (d *Desk) hookURL(conversation string) string {
 }
 
 // Route attaches the Studio flow, or makes an Interaction, as bridge.Desk says. The
-// flow starts on the next message that fires webhooks.
-func (d *Desk) Route(ctx context.Context, conversation string) error {
+// flow starts on the next message that fires webhooks; it finds what that is about in
+// the conversation.
+func (d *Desk) Route(ctx context.Context, conversation string, about bridge.About) error {
 	if d.config.FlowSID == "" {
-		return d.interact(ctx, conversation)
+		return d.interact(ctx, conversation, about)
 	}
 	return d.attach(ctx, conversation, new(twilio.CreateConversationScopedWebhookParams).
 		SetTarget(targetStudio).

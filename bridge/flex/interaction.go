@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	twilio "github.com/twilio/twilio-go/rest/conversations/v1"
 	interactions "github.com/twilio/twilio-go/rest/flex/v1"
 	taskrouter "github.com/twilio/twilio-go/rest/taskrouter/v1"
 
@@ -25,7 +26,8 @@ const (
 	// taskPage is the usual page of tasks; lists of tasks have no further ones
 	// ("Task Resource", twilio.com/docs/taskrouter/api/task).
 	taskPage = 50
-	// raising is how long after its conversation was made a task may still be to come.
+	// raising is how long after a message, which may have opened the conversation, a
+	// task may still be to come.
 	raising = time.Minute
 )
 
@@ -33,7 +35,7 @@ const (
 // task ("Interactions Resource",
 // twilio.com/docs/flex/developer/conversations/interactions-api/interactions).
 // Success says only that Flex has accepted it: the task comes a little later.
-func (d *Desk) interact(ctx context.Context, conversation string) error {
+func (d *Desk) interact(ctx context.Context, conversation string, about bridge.About) error {
 	params := new(interactions.CreateInteractionParams).
 		SetChannel(map[string]any{
 			"type":         "web",
@@ -49,6 +51,7 @@ func (d *Desk) interact(ctx context.Context, conversation string) error {
 				"channelType":     "web",
 				"conversationSid": conversation,
 				"customerName":    d.config.CustomerName,
+				"flexbridge":      aboutAttributes(about),
 				"from":            d.config.CustomerName,
 				"name":            d.config.CustomerName,
 			},
@@ -93,28 +96,46 @@ func served(tasks []string) bool {
 	return slices.ContainsFunc(tasks, func(state string) bool { return state != canceled })
 }
 
-// Abandoned asks TaskRouter, as bridge.Desk says. On the Studio route the workspace
-// is not known, so that it is false without a call.
+// Abandoned asks TaskRouter, as bridge.Desk says. Without a workspace it is false
+// without a call. On the Studio route Send to Flex makes the interaction, and that
+// there is no task proves nothing: the flow may still be talking.
 func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error) {
-	if d.config.FlowSID != "" {
+	if d.config.WorkspaceSID == "" {
 		return false, nil
 	}
 	tasks, err := d.tasks(ctx, conversation)
-	if err != nil || len(tasks) > 0 {
-		return err == nil && !served(tasks), err
+	if err != nil || len(tasks) > 0 || d.config.FlowSID != "" {
+		return err == nil && len(tasks) > 0 && !served(tasks), err
 	}
-	// Forgotten, never made, or still to come.
-	return read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
+	// Forgotten, never made, or still to come. In one that is inactive the customer's
+	// next message may make a task.
+	open, err := read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
 		c, err := t.api.FetchConversation(url.PathEscape(conversation))
 		if err != nil {
 			return false, err
 		}
+		return value(c.State) == active, nil
+	})
+	if err != nil || !open {
+		return false, err
+	}
+	return d.quiet(ctx, conversation)
+}
+
+// quiet reports whether the conversation's last message is so old that a task would
+// have come since, by Twilio's own clock. Without any, none was to come.
+func (d *Desk) quiet(ctx context.Context, conversation string) (bool, error) {
+	params := new(twilio.ListConversationMessageParams).SetOrder("desc").SetPageSize(1)
+	return read(ctx, d, "listing the last message of "+conversation, func(t *trip) (bool, error) {
+		page, err := t.api.PageConversationMessage(url.PathEscape(conversation), params, "", "")
+		if err != nil || len(page.Messages) == 0 {
+			return false, err
+		}
 		now, err := http.ParseTime(t.header.Get("Date"))
-		if err != nil || c.DateCreated == nil {
+		if err != nil || page.Messages[0].DateCreated == nil {
 			return false, errIncomplete
 		}
-		// In one that is inactive the customer's next message may make a task.
-		return value(c.State) == active && now.Sub(*c.DateCreated) > raising, nil
+		return now.Sub(*page.Messages[0].DateCreated) > raising, nil
 	})
 }
 

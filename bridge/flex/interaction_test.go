@@ -26,9 +26,10 @@ func (w *world) settle(t *testing.T) {
 }
 
 func TestInteraction(t *testing.T) {
+	about := bridge.About{Channel: bridge.ByMCP, Locale: "pt", Context: map[string]string{"topic": "returns <&>"}}
 	w := newWorld(t)
 	sid := w.open(t, 0)
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	if err := w.interactions.Route(t.Context(), sid, about); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -55,6 +56,7 @@ func TestInteraction(t *testing.T) {
 			"attributes": object{
 				"channelType": "web", "conversationSid": sid,
 				"from": "Assistant question", "name": "Assistant question", "customerName": "Assistant question",
+				"flexbridge": object{"channel": "mcp", "locale": "pt", "context": object{"topic": "returns <&>"}},
 			},
 		}},
 	}
@@ -68,7 +70,7 @@ func TestInteraction(t *testing.T) {
 func TestHooksFindTheTask(t *testing.T) {
 	w := newWorld(t)
 	other := w.open(t, 1)
-	if err := w.interactions.Route(t.Context(), other); err != nil {
+	if err := w.interactions.Route(t.Context(), other, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -87,7 +89,7 @@ func TestHooksFindTheTask(t *testing.T) {
 		if hooked, routed, err := w.interactions.Hooks(t.Context(), sid); hooked || routed || err != nil {
 			t.Fatalf("Hooks = %v, %v, %v before anything was done", hooked, routed, err)
 		}
-		for _, attach := range []error{w.interactions.Hook(t.Context(), sid), w.interactions.Route(t.Context(), sid)} {
+		for _, attach := range []error{w.interactions.Hook(t.Context(), sid), w.interactions.Route(t.Context(), sid, bridge.About{})} {
 			if attach != nil {
 				t.Fatal(attach)
 			}
@@ -111,6 +113,14 @@ func (w *world) move(t *testing.T, states ...string) {
 	}
 }
 
+// say has the customer say something.
+func (w *world) say(t *testing.T, sid string) {
+	t.Helper()
+	if _, err := w.Say(t.Context(), sid, bridge.Utterance{Customer: customer, Text: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAbandoned(t *testing.T) {
 	w := newWorld(t)
 	sid := w.open(t, 0)
@@ -122,15 +132,17 @@ func TestAbandoned(t *testing.T) {
 			t.Errorf("Abandoned = %v, %v after %d calls %s, want %v after %d", got, err, w.sim.Count(), when, want, calls)
 		}
 	}
-	abandoned(false, 2, "while the task may still come")
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	abandoned(false, 3, "while nothing was said")
+	w.say(t, sid)
+	abandoned(false, 3, "while the task may still come")
+	if err := w.interactions.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
 	abandoned(false, 1, "when the task is pending")
 	w.move(t, flexsim.Canceled)
 	abandoned(true, 1, "when nobody took the task in time")
-	if err := w.interactions.Route(t.Context(), sid); err != nil {
+	if err := w.interactions.Route(t.Context(), sid, bridge.About{}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
@@ -141,23 +153,55 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
+// TestAbandonedOnTheStudioRoute: with a workspace by the tasks that Send to Flex made,
+// of which there must be one; without a workspace it cannot be known.
+func TestAbandonedOnTheStudioRoute(t *testing.T) {
+	w := newWorld(t, func(c *flex.Config) { c.WorkspaceSID = flexsim.WorkspaceSID })
+	sid := w.open(t, 0)
+	abandoned := func(want bool, when string) {
+		t.Helper()
+		w.sim.Reset()
+		if got, err := w.Abandoned(t.Context(), sid); err != nil || got != want || w.sim.Count() != 1 {
+			t.Errorf("Abandoned = %v, %v after %d calls %s, want %v after 1", got, err, w.sim.Count(), when, want)
+		}
+	}
+	abandoned(false, "before the flow sends it to Flex")
+	if err := w.Route(t.Context(), sid, bridge.About{}); err != nil {
+		t.Fatal(err)
+	}
+	w.say(t, sid)
+	abandoned(false, "when the task is pending")
+	w.move(t, flexsim.Canceled)
+	abandoned(true, "when nobody took the task in time")
+	if err := w.sim.DeleteTask(w.sim.Tasks()[0].SID); err != nil {
+		t.Fatal(err)
+	}
+	abandoned(false, "when TaskRouter has forgotten it")
+}
+
 // TestAbandonedWithoutATask: it was never made, or TaskRouter has forgotten it. By
 // Twilio's own clock, and not in one that is inactive.
 func TestAbandonedWithoutATask(t *testing.T) {
 	for name, row := range map[string]struct {
-		age  time.Duration
-		left bool // an agent was there, whose task is forgotten
-		want bool
+		age    time.Duration
+		left   bool // an agent was there, whose task is forgotten
+		silent bool // nothing was said: it is being opened
+		want   bool
 	}{
-		"too early":       {time.Minute, false, false},
-		"late":            {time.Minute + time.Second, false, true},
-		"late, left once": {time.Hour, true, false},
+		"too early":        {time.Minute, false, false, false},
+		"late":             {time.Minute + time.Second, false, false, true},
+		"late, left once":  {time.Hour, true, false, false},
+		"late, still half": {time.Hour, false, true, false},
 	} {
 		w := newWorld(t)
 		sid := w.open(t, 0)
 		clock := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			c, _ := w.sim.Conversation(sid)
-			rw.Header().Set("Date", c.Created.Truncate(time.Second).Add(row.age).Format(http.TimeFormat))
+			last := c.Created
+			if n := len(c.Messages); n > 0 {
+				last = c.Messages[n-1].Created
+			}
+			rw.Header().Set("Date", last.Truncate(time.Second).Add(row.age).Format(http.TimeFormat))
 			w.sim.ServeHTTP(rw, r)
 		}))
 		d, err := flex.New(flex.Config{AccountSID: flexsim.AccountSID, AuthToken: token, APIURL: clock.URL, WebhookURL: hookURL,
@@ -168,10 +212,13 @@ func TestAbandonedWithoutATask(t *testing.T) {
 		if !row.left {
 			w.sim.LoseInteractions(1)
 		}
-		if err := d.Route(t.Context(), sid); err != nil {
+		if err := d.Route(t.Context(), sid, bridge.About{}); err != nil {
 			t.Fatal(err)
 		}
 		w.settle(t)
+		if !row.silent {
+			w.say(t, sid)
+		}
 		if row.left {
 			w.leave(t, sid)
 		}
@@ -246,7 +293,7 @@ func TestUnknownWorkspaceIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.CloseIdleConnections()
-	w.outcome(t, "Route", d.Route(t.Context(), sid), bridge.ErrDeskRefused)
+	w.outcome(t, "Route", d.Route(t.Context(), sid, bridge.About{}), bridge.ErrDeskRefused)
 	_, _, err = d.Hooks(t.Context(), sid)
 	w.outcome(t, "Hooks", err, bridge.ErrDeskRefused)
 	_, err = d.Abandoned(t.Context(), sid)

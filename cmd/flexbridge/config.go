@@ -33,13 +33,16 @@ type Config struct {
 	APIKey             string `envconfig:"TWILIO_API_KEY" desc:"SK…; with its secret used for REST instead of the auth token"`
 	APISecret          Secret `envconfig:"TWILIO_API_SECRET" desc:"secret of TWILIO_API_KEY"`
 	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required, unless TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID are set; FW… of the Studio flow that sends to Flex"`
-	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow"`
+	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow; beside one, to be told when no agent is coming"`
 	WorkflowSID        string `envconfig:"TWILIO_WORKFLOW_SID" desc:"WW… of the workflow there that finds the agent"`
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`
 	APIURL             string `envconfig:"TWILIO_API_URL" desc:"base URL that every REST call goes to instead of Twilio, path and query unchanged"`
 	CustomerName       string `envconfig:"CUSTOMER_NAME" desc:"how agents see every customer, such as Assistant's customer; empty: Assistant question"`
 	WebhookScope       string `envconfig:"WEBHOOK_SCOPE" default:"conversation" desc:"conversation: each conversation gets a webhook by itself; console: you set up one in the Console"`
 	WebhookVerify      string `envconfig:"WEBHOOK_VERIFY" default:"enforce" desc:"enforce: a webhook without Twilio's signature is refused; observe: it is logged, acknowledged and supplies nothing, for the first day behind a proxy"`
+
+	InactiveAfter time.Duration `envconfig:"CONVERSATION_INACTIVE_AFTER" default:"1h" desc:"silence after which a conversation turns inactive, from which the next message brings it back; 0: as the account's default is"`
+	ClosedAfter   time.Duration `envconfig:"CONVERSATION_CLOSED_AFTER" default:"24h" desc:"how long after that it is closed for good; 0: as the account's default is"`
 
 	IdentitySecret Secret `envconfig:"IDENTITY_SECRET" desc:"required; 32 bytes or more; names customers. A new one makes every caller a new customer"`
 
@@ -131,12 +134,14 @@ func (c Config) problems() (problems []error) {
 	check(alphanumeric(string(c.APISecret)), "TWILIO_API_SECRET", "must be letters and digits")
 	interactions := c.interactions()
 	check(interactions || sid("FW", c.FlowSID), "TWILIO_FLOW_SID", "must be FW and 32 hex digits, or else TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID must be set")
-	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKSPACE_SID or TWILIO_WORKFLOW_SID is set: there is one route to the agents")
-	check(!interactions || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
+	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKFLOW_SID is set: there is one route to the agents")
+	check(!interactions && c.WorkspaceSID == "" || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
 	check(!interactions || sid("WW", c.WorkflowSID), "TWILIO_WORKFLOW_SID", "must be WW and 32 hex digits")
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || api.SecureURL(c.APIURL), "TWILIO_API_URL", "must be an https URL (http on loopback only), as our credentials go there")
 	check(displayName(c.CustomerName), "CUSTOMER_NAME", fmt.Sprintf("must be at most %d printable characters", flex.MaxCustomerName))
+	check(flex.ValidTimer(c.InactiveAfter, flex.MinInactiveAfter), "CONVERSATION_INACTIVE_AFTER", "must be whole seconds, 1m or more, or 0")
+	check(flex.ValidTimer(c.ClosedAfter, flex.MinClosedAfter), "CONVERSATION_CLOSED_AFTER", "must be whole seconds, 10m or more, or 0")
 	check(c.WebhookScope == "conversation" || c.WebhookScope == "console", "WEBHOOK_SCOPE", "must be conversation or console")
 	check(c.WebhookVerify == "enforce" || c.WebhookVerify == observe, "WEBHOOK_VERIFY", "must be enforce or observe")
 	check(len(c.IdentitySecret) >= bridge.MinSecret, "IDENTITY_SECRET", fmt.Sprintf("must have %d bytes or more, such as from: openssl rand -hex 32", bridge.MinSecret))
@@ -160,7 +165,9 @@ func (c Config) problems() (problems []error) {
 
 // interactions reports whether agents are reached by Interactions, and not through
 // a Studio flow.
-func (c Config) interactions() bool { return c.WorkspaceSID != "" || c.WorkflowSID != "" }
+func (c Config) interactions() bool {
+	return c.WorkflowSID != "" || c.FlowSID == "" && c.WorkspaceSID != ""
+}
 
 var (
 	sidForm          = regexp.MustCompile(`^[A-Z]{2}[0-9a-f]{32}$`)

@@ -66,8 +66,8 @@ func TestDefaults(t *testing.T) {
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		QuestionsPerCustomer: 20, QuestionsPerCaller: 600,
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 20, Retention: 7 * 24 * time.Hour,
-		MediaLinks: time.Hour,
-		LogLevel:   slog.LevelInfo, LogFormat: "auto",
+		MediaLinks: time.Hour, InactiveAfter: time.Hour, ClosedAfter: 24 * time.Hour,
+		LogLevel: slog.LevelInfo, LogFormat: "auto",
 	}
 	if got != want {
 		t.Errorf("loadConfig = %+v, want %+v", got, want)
@@ -88,6 +88,17 @@ func TestInteractionsRoute(t *testing.T) {
 	c, err := loadConfig()
 	if err != nil || c.FlowSID != "" || c.WorkspaceSID != flexsim.WorkspaceSID || c.WorkflowSID != flexsim.WorkflowSID {
 		t.Errorf("loadConfig = %q, %q, %q, %v, want the Interactions route", c.FlowSID, c.WorkspaceSID, c.WorkflowSID, err)
+	}
+}
+
+// TestStudioRouteWithWorkspace: it tells when no agent is coming.
+func TestStudioRouteWithWorkspace(t *testing.T) {
+	values := goodEnviron()
+	values["TWILIO_WORKSPACE_SID"] = flexsim.WorkspaceSID
+	setEnviron(t, values)
+	c, err := loadConfig()
+	if err != nil || c.FlowSID != flexsim.FlowSID || c.WorkspaceSID != flexsim.WorkspaceSID || c.WorkflowSID != "" {
+		t.Errorf("loadConfig = %q, %q, %q, %v, want the Studio route and the workspace", c.FlowSID, c.WorkspaceSID, c.WorkflowSID, err)
 	}
 }
 
@@ -148,6 +159,9 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_FLOW_SID", value: ""},
 		{name: "TWILIO_FLOW_SID", value: flexsim.FlowSID, others: interactionsRoute},
 		{name: "TWILIO_WORKSPACE_SID", value: "WShunter2", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
+		{name: "TWILIO_WORKSPACE_SID", value: "WShunter2"},
+		{name: "TWILIO_WORKFLOW_SID", value: flexsim.WorkflowSID[:33]},
+		{name: "TWILIO_FLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
 		{name: "TWILIO_WORKSPACE_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
@@ -155,6 +169,11 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},
 		{name: "TWILIO_API_URL", value: "http://hunter2.example.com"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "59s"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "90.5s"},
+		{name: "CONVERSATION_INACTIVE_AFTER", value: "-1h"},
+		{name: "CONVERSATION_CLOSED_AFTER", value: "9m59s"},
+		{name: "CONVERSATION_CLOSED_AFTER", value: "hunter2"},
 		{name: "WEBHOOK_SCOPE", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "hunter2"},
 		{name: "WEBHOOK_VERIFY", value: "Observe"},

@@ -28,7 +28,8 @@ func TestWhatIsKeptOfPeople(t *testing.T) {
 
 	// All goes well, and what is asked on one replica is read on the other.
 	asked := later(func() (answer, error) {
-		return r.send(t.Context(), "ann", map[string]any{"msg": "question of ann", "key": "key-of-ann"})
+		return r.send(t.Context(), "ann", map[string]any{"msg": "question of ann", "key": "key-of-ann",
+			"context": map[string]string{"topic": "context of ann"}})
 	})
 	w.reply(w.asked("question of ann"), "reply to ann")
 	cursor := w.want(<-asked, "replied", "reply to ann").Cursor
@@ -88,11 +89,11 @@ func TestWhatIsKeptOfPeople(t *testing.T) {
 		names = append(names, username(name))
 	}
 	secrets := append(names, "key-of-ann", "short-of-ann", flexsim.AuthToken, "nexttokensecret", string(testConfig("").IdentitySecret))
-	texts := []string{"question of", "reply to", "invented", "wrong-field"}
+	texts := []string{"question of", "context of", "reply to", "invented", "wrong-field"}
 	nowhere(t, "the log", log.String(), append(secrets, texts...)...)
 	nowhere(t, "Redis' keys", keys, append(secrets, texts...)...)
 	// Replies are what Redis is there for; questions are none of its business.
-	nowhere(t, "Redis' values", values, append(secrets, "question of")...)
+	nowhere(t, "Redis' values", values, append(secrets, "question of", "context of")...)
 	if !strings.Contains(values, "reply to cleo") || !strings.Contains(log.String(), `"outcome":"replied"`) {
 		t.Errorf("nothing was looked at: %q %q", keys, log.String())
 	}

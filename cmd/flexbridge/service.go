@@ -92,6 +92,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	t.desk.FlowSID, t.desk.WorkspaceSID, t.desk.WorkflowSID = c.FlowSID, c.WorkspaceSID, c.WorkflowSID
 	t.desk.ServiceSID, t.desk.APIURL = c.ServiceSID, c.APIURL
 	t.desk.WebhookURL, t.desk.ConsoleScope = c.PublicURL+webhook.Path, c.WebhookScope == "console"
+	t.desk.InactiveAfter, t.desk.ClosedAfter = c.InactiveAfter, c.ClosedAfter
 	t.desk.CustomerName, t.desk.Keys, t.desk.Logger = c.CustomerName, keys, logger
 	desk, err := flex.New(t.desk)
 	if err != nil {

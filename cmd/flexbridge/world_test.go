@@ -52,6 +52,7 @@ type world struct {
 func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *world {
 	t.Helper()
 	account.RoutingDelay = 50 * time.Millisecond
+	account.OnCall = heldToOpenAPI(t)
 	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
 	w.tune = append(w.tune, func(t *timings) { t.store.Linger = 100 * time.Millisecond }) // see atRest
 	w.rest = httptest.NewServer(w.twilio)
@@ -145,7 +146,7 @@ func testConfig(publicURL string) Config {
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("s", 32)), AuthMode: "none",
 		Wait: 40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 20_000, LooksPerSecond: 10_000, Retention: time.Hour,
-		MediaLinks: time.Hour, LogFormat: "text",
+		MediaLinks: time.Hour, LogFormat: "text", InactiveAfter: time.Hour, ClosedAfter: 24 * time.Hour,
 	}
 	routes[*routeFlag](&c)
 	return c

@@ -1,11 +1,11 @@
 -- Keep what has become known of a conversation, once, move the mark over the run now known and past the holes
 -- below `believe`, and wake the conversation's watchers if anything changed.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
--- an owner [6] owner or '' [7] its generation [8] number of messages [9] number of those who joined, then for each
--- message its index, 1 if the customer's own, its nonce or '', and JSON, then who joined, then who left
+-- an owner [6] owner or '' [7] its generation [8] hope [9] number of messages [10] number of those who joined, then for
+-- each message its index, 1 if the customer's own, its nonce or '', and JSON, then who joined, then who left
 -- Returns {mark, messages that were not there, of those how many at or below the mark before}.
 local key, believe, closing, heard = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 1
-local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes')
+local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes', 'hope')
 local function number(field, value, default)
   if not value then return default end
   return tonumber(value) or error(field .. ' is not a number: ' .. value)
@@ -13,6 +13,7 @@ end
 local owner, gap = f[1], f[7]
 local mark, top, own = number('mark', f[2], -1), number('top', f[3], -1), number('own', f[4], -1)
 local closed, agents = number('closed', f[5], 0), number('agents', f[6], 0)
+local hope, hoped = tonumber(ARGV[8]), number('hope', f[10], 0)
 local before = mark
 if ARGV[5] == '1' and not owner then return {mark, 0, 0} end
 
@@ -35,8 +36,8 @@ local function fill(index)
   end)
 end
 
-local new, late, changed, at = 0, 0, false, 10
-for _ = 1, tonumber(ARGV[8]) do
+local new, late, changed, at = 0, 0, false, 11
+for _ = 1, tonumber(ARGV[9]) do
   local index, mine = tonumber(ARGV[at]), ARGV[at + 1] == '1'
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
@@ -64,7 +65,7 @@ for i, known in ipairs(beyond) do
   if known[2] then own = index end
 end
 
-local first_left = at + tonumber(ARGV[9])
+local first_left = at + tonumber(ARGV[10])
 for i = at, first_left - 1 do
   if redis.call('HSETNX', key, 'in:' .. ARGV[i], 1) == 1 then agents, changed = agents + 1, true end
 end
@@ -77,6 +78,10 @@ for i = first_left, #ARGV do
   end
 end
 if changed then redis.call('HSET', key, 'agents', agents) end
+if hope > hoped then
+  redis.call('HSET', key, 'hope', hope)
+  changed = true
+end
 if top > mark then closing = math.min(closing, heard) end
 if closing > closed then
   redis.call('HSET', key, 'closed', closing)

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"many messages", manyMessages},
 		{"read after", readAfter},
 		{"agents", agents},
+		{"abandoned", abandoned},
 		{"closing rises", closingRises},
 		{"owner stays", ownerStays},
 		{"owned only", ownedOnly},

@@ -48,6 +48,45 @@ func agents(t *testing.T, m bridge.Mailbox) {
 	}
 }
 
+func abandoned(t *testing.T, m bridge.Mailbox) {
+	none := bridge.Update{Abandoned: true}
+	agent := []bridge.Message{{Index: 5, Kind: bridge.FromAgent}} // nobody knows as whom, and beyond a gap
+	for _, row := range []struct {
+		what string
+		came bridge.Update
+	}{
+		{"one joins", bridge.Update{Joined: []string{"MB1"}}},
+		{"one leaves whose joining was lost", bridge.Update{Left: []string{"MB1"}}},
+		{"one writes", bridge.Update{Messages: agent}},
+		{"one writes at that moment", bridge.Update{Messages: agent, Abandoned: true}},
+	} {
+		c, never := newConversation(), newConversation()
+		wants := func(c string, want bool, when string) {
+			t.Helper()
+			if in := read(t, m, c, -1); in.Abandoned != want {
+				t.Errorf("%s: Abandoned = %v %s, want %v", row.what, in.Abandoned, when, want)
+			}
+		}
+		keep(t, m, c, bridge.Update{Messages: []bridge.Message{{Index: 0, Kind: bridge.FromCustomer, Participant: "MB0"}}})
+		wants(c, false, "at first")
+		keep(t, m, c, none)
+		wants(c, true, "once it was found")
+		keep(t, m, c, bridge.Update{Joined: []string{""}, Left: []string{""}, Messages: []bridge.Message{{Index: 1, Kind: bridge.Automatic}}})
+		wants(c, true, "after a greeting")
+		for _, c := range []string{c, never} {
+			keep(t, m, c, row.came)
+			wants(c, false, "once an agent came")
+			keep(t, m, c, none)
+			wants(c, false, "when it is found after that")
+		}
+	}
+	unowned := newConversation()
+	keep(t, m, unowned, bridge.Update{Abandoned: true, OwnedOnly: true})
+	if read(t, m, unowned, -1).Abandoned {
+		t.Error("a conversation without an owner is abandoned")
+	}
+}
+
 func closingRises(t *testing.T, m bridge.Mailbox) {
 	c := newConversation()
 	for _, s := range []struct{ given, want bridge.Closing }{

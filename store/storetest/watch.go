@@ -92,6 +92,8 @@ func wakesOfConversations(t *testing.T, m bridge.Mailbox) {
 		{"an update of what nobody owns", unowned, nil},
 		{"the owner", bridge.Update{Owner: &bridge.Owner{Customer: owner}}, []string{"conversation"}},
 		{"the owner again", bridge.Update{Owner: &bridge.Owner{Customer: owner}}, nil},
+		{"nobody's coming", bridge.Update{Abandoned: true}, []string{"conversation"}},
+		{"nobody's coming again", bridge.Update{Abandoned: true}, nil},
 		{"a message", messages(0), []string{"conversation"}},
 		{"a duplicate", dup, nil},
 		{"a message beyond a gap", messages(3), []string{"conversation"}},

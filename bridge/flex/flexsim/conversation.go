@@ -38,10 +38,18 @@ func (s *Sim) createConversation(r *request) (any, *problem) {
 	if p != nil {
 		return nil, p
 	}
+	timers, p := readTimers(r)
+	if p != nil {
+		return nil, p
+	}
+	state := cmp.Or(r.params.Get("State"), Active)
+	if state != Active && state != Inactive {
+		return nil, invalid("State")
+	}
 	at := now()
 	c := &Conversation{
 		SID: s.sid("CH"), UniqueName: name, FriendlyName: r.params.Get("FriendlyName"),
-		Attributes: attributes, State: Active, Created: at, Updated: at,
+		Attributes: attributes, State: state, Created: at, Updated: at, timers: timers,
 	}
 	if utf8.RuneCountInString(c.FriendlyName) > 256 {
 		return nil, invalid("FriendlyName")

@@ -59,6 +59,9 @@ func (s *Sim) Reset() {
 func (s *Sim) arrived(r *http.Request, op Op) (*Call, url.Values, error) {
 	err := r.ParseForm()
 	call := &Call{Op: op, Method: r.Method, Path: r.URL.Path, Params: r.Form, Header: r.Header}
+	if s.config.OnCall != nil {
+		s.config.OnCall(*call)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, call)

@@ -54,7 +54,7 @@ type route struct {
 const conversationPath = "/Conversations/{conversation}"
 
 var resources = []route{
-	{CreateConversation, "POST /Conversations", "UniqueName FriendlyName Attributes", 201, (*Sim).createConversation},
+	{CreateConversation, "POST /Conversations", "UniqueName FriendlyName Attributes State Timers.Inactive Timers.Closed", 201, (*Sim).createConversation},
 	{FetchConversation, "GET " + conversationPath, "", 200, (*Sim).fetchConversation},
 	{UpdateConversation, "POST " + conversationPath, "State FriendlyName Attributes", 200, (*Sim).updateConversation},
 	{DeleteConversation, "DELETE " + conversationPath, "", 204, (*Sim).deleteConversation},

@@ -24,7 +24,7 @@ func (s *Sim) shapeConversation(c *Conversation) any {
 		"friendly_name":         orNull(c.FriendlyName), "unique_name": orNull(c.UniqueName),
 		"attributes": c.Attributes, "state": c.State,
 		"date_created": restTime(c.Created), "date_updated": restTime(c.Updated),
-		"timers": map[string]any{}, "bindings": map[string]any{}, "url": here,
+		"timers": c.timers.shape(c), "bindings": map[string]any{}, "url": here,
 		"links": map[string]any{
 			"participants": here + "/Participants", "messages": here + "/Messages", "webhooks": here + "/Webhooks",
 		},
@@ -41,7 +41,7 @@ func (s *Sim) shapeParticipantConversation(c *Conversation, p Participant) any {
 		"conversation_friendly_name": orNull(c.FriendlyName), "conversation_attributes": c.Attributes,
 		"conversation_date_created": restTime(c.Created), "conversation_date_updated": restTime(c.Updated),
 		"conversation_created_by": "system", "conversation_state": c.State,
-		"conversation_timers": map[string]any{},
+		"conversation_timers": c.timers.shape(c),
 		"links":               map[string]any{"participant": here + "/Participants/" + p.SID, "conversation": here},
 	}
 }

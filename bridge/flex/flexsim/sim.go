@@ -45,6 +45,10 @@ type Config struct {
 	// Flex's own do is not documented.
 	QuietFlex bool
 
+	// OnCall is called with each REST call that arrives, before it is served. It may be
+	// nil.
+	OnCall func(Call)
+
 	// OnTask and OnMessage are called once for each new task and message, each in
 	// a goroutine of its own. The context ends with Close. They may be nil.
 	OnTask    func(context.Context, Task)

@@ -26,6 +26,7 @@ type Conversation struct {
 	sent     bool   // to Flex, by a flow
 	customer string // identity, once it is at Flex
 	left     bool   // by the last agent, until the customer writes again
+	timers   timers
 }
 
 // Participant is a chat participant.
