@@ -8,11 +8,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// processVariable makes this test binary be the service.
+// processVariable makes this test binary be flexbridge, with these arguments.
 const processVariable = "FLEXBRIDGE_TEST_PROCESS"
 
 // beProcess is main, and ends when who started it has ended.
@@ -21,7 +22,7 @@ func beProcess() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
 	}()
-	os.Args = []string{"flexbridge", "serve"}
+	os.Args = append([]string{"flexbridge"}, strings.Fields(os.Getenv(processVariable))...)
 	main()
 	os.Exit(0)
 }
@@ -43,7 +44,7 @@ func (w *world) startProcess(f *front, change ...func(*Config)) *process {
 		f(&c)
 	}
 	p := &process{cmd: exec.Command(os.Args[0]), logged: make(chan string, 1000)}
-	p.cmd.Env = append(os.Environ(), processVariable+"=1", "GORACE=halt_on_error=1")
+	p.cmd.Env = append(os.Environ(), processVariable+"=serve", "GORACE=halt_on_error=1")
 	for name, value := range environ(c) {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
