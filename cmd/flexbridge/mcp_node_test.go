@@ -34,7 +34,7 @@ type nodeSession struct {
 
 type nodeResult struct {
 	ID      int
-	Version string // in the first line alone
+	Version string // in the first, whose ID is 0, alone
 	Result  *mcp.CallToolResult
 	Error   string
 }
@@ -49,14 +49,18 @@ func (s *nodeSession) CallTool(ctx context.Context, params *mcp.CallToolParams) 
 	if err := s.send(params, patience, result); err != nil {
 		return nil, err
 	}
-	got, open := <-result
-	switch {
-	case !open:
-		return nil, errors.New("the client ended")
-	case got.Result == nil:
-		return nil, errors.New(got.Error)
+	select {
+	case got, open := <-result:
+		switch {
+		case !open:
+			return nil, errors.New("the client ended")
+		case got.Result == nil:
+			return nil, errors.New(got.Error)
+		}
+		return got.Result, nil
+	case <-time.After(patience + 10*time.Second):
+		return nil, errors.New("the client says nothing")
 	}
-	return got.Result, nil
 }
 
 func (s *nodeSession) send(params *mcp.CallToolParams, patience time.Duration, result chan<- nodeResult) error {
@@ -67,24 +71,30 @@ func (s *nodeSession) send(params *mcp.CallToolParams, patience time.Duration, r
 	return json.NewEncoder(s.stdin).Encode(map[string]any{"id": s.last, "timeout": patience.Milliseconds(), "params": params})
 }
 
-// read passes results on until the client ends.
+// read passes results on until the client ends, or writes what is none.
 func (s *nodeSession) read(lines *bufio.Scanner) {
 	for lines.Scan() {
 		var got nodeResult
-		if err := json.Unmarshal(lines.Bytes(), &got); err != nil {
-			got.Error = err.Error()
+		if json.Unmarshal(lines.Bytes(), &got) != nil || !s.pass(got) {
+			break
 		}
-		s.mu.Lock()
-		result := s.calls[got.ID]
-		delete(s.calls, got.ID)
-		s.mu.Unlock()
-		result <- got
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, result := range s.calls {
 		close(result)
 	}
+}
+
+func (s *nodeSession) pass(got nodeResult) (waited bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, waited := s.calls[got.ID]
+	if waited {
+		delete(s.calls, got.ID)
+		result <- got
+	}
+	return waited
 }
 
 // nodeAssistants are one of each kind, at the replicas in turn.

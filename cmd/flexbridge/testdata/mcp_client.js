@@ -4,7 +4,7 @@
 //	node mcp_client.js client legacy URL   the same, with the old handshake
 //	node mcp_client.js sdk legacy URL      @modelcontextprotocol/sdk, its predecessor
 //
-// First it writes {"version"}, the revision it speaks with the server. Then each line
+// First it writes {"id": 0, "version"}, the revision it speaks with the server. Then each line
 // {"id", "timeout", "params"} on stdin is a call of a tool, of which it writes {"id",
 // "result"} or {"id", "error"}. timeout, in ms, is the client's own patience. It ends
 // with its stdin.
@@ -35,7 +35,7 @@ const write = line => process.stdout.write(JSON.stringify(line) + '\n')
 
 async function main() {
   const { version, call } = await libraries[library]()
-  write({ version })
+  write({ id: 0, version })
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { id, timeout, params } = JSON.parse(line)
     call(params, { timeout }).then(
