@@ -172,15 +172,15 @@ func (a *API) Register(e *echo.Echo) {
 		// Middleware of a route runs for its methods only; cors answers this one.
 		e.OPTIONS(path, echo.NotFoundHandler, cors)
 	}
-	operation := func(method, path string, h echo.HandlerFunc) {
-		route([]string{method}, path+"/:username", h, a.identify)
+	for _, o := range []struct {
+		method, path string
+		operation
+	}{{http.MethodPost, "/send", a.send()}, {http.MethodGet, "/replies", a.replies()}, {http.MethodPost, "/end", a.end()}} {
+		route([]string{o.method}, o.path+"/:username", a.serve(o.operation), a.identify)
 		if a.cfg.Auth.scheme().mode == ModeOIDC {
-			route([]string{method}, path, h, a.identify)
+			route([]string{o.method}, o.path, a.serve(o.operation), a.identify)
 		}
 	}
-	operation(http.MethodPost, "/send", a.send)
-	operation(http.MethodGet, "/replies", a.replies)
-	operation(http.MethodPost, "/end", a.end)
 	a.registerMCP(e)
 	if a.links() {
 		route([]string{http.MethodGet, http.MethodHead}, mediaPath+":token", a.file)

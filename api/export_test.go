@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // The limits, for the test that holds the OpenAPI document to them.
@@ -63,4 +65,18 @@ const MaxFile = maxFile
 // all, and how many may be under way.
 func (a *API) SetPatience(open, stall, whole time.Duration, places int) {
 	a.downloads = downloads{places: make(chan struct{}, places), open: open, stall: stall, whole: whole}
+}
+
+// ServeMCP has /mcp serve another server's tools, with a sign of life every so often
+// while one is at work.
+func (a *API) ServeMCP(server *mcp.Server, keepAlive time.Duration) {
+	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, request mcp.Request) (mcp.Result, error) {
+			if method == "tools/call" {
+				defer pulse(keepAlive, keepAlive, func() { exchangeOf(ctx).stream.comment("waiting") })()
+			}
+			return next(ctx, method, request)
+		}
+	})
+	a.mcp.http = a.streamable(server)
 }

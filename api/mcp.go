@@ -77,21 +77,26 @@ func (a *API) newMCP() (*mcpDoor, error) {
 	if err := a.addTools(server); err != nil {
 		return nil, err
 	}
-	server.AddReceivingMiddleware(a.receive)
 	public, err := url.Parse(a.cfg.PublicURL)
 	if err != nil {
 		return nil, err
 	}
 	return &mcpDoor{
-		http: mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
-			Stateless: true, // or 2026-07-28 is not served; and any replica takes any call
-			// Its check goes by the address a request arrived at, so it would refuse what a
-			// proxy on this machine passes on. See guard.
-			DisableLocalhostProtection: true,
-		}),
+		http:    a.streamable(server),
 		origins: append([]string{originOf(public), "https://chatgpt.com", "https://chat.openai.com", "https://claude.ai"}, a.cfg.MCP.Origins...),
 		local:   isLoopback(public.Host),
 	}, nil
+}
+
+// streamable is a server as serveMCP wants it.
+func (a *API) streamable(server *mcp.Server) http.Handler {
+	server.AddReceivingMiddleware(a.receive)
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+		Stateless: true, // or 2026-07-28 is not served; and any replica takes any call
+		// Its check goes by the address a request arrived at, so it would refuse what a
+		// proxy on this machine passes on. See guard.
+		DisableLocalhostProtection: true,
+	})
 }
 
 // listLife is how long clients may keep the list of tools, in ms. It is the same

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -112,6 +113,9 @@ func (x *exchange) finish(c echo.Context) {
 	x.mu.Unlock()
 	if failed {
 		outcome = outcomeLeft
+	}
+	if outcome == "" && c.Response().Status == http.StatusAccepted {
+		outcome = "notification"
 	}
 	c.Set(outcomeKey, cmp.Or(outcome, "rejected")) // the SDK did not hand it on
 	if customer != "" {

@@ -15,65 +15,62 @@ import (
 // question has some seconds of its own to be said in, however short the wait.
 const answerSlack = 30 * time.Second
 
+// operation is one of the three: what it reads, whether it costs calls at the desk
+// and so counts against the budgets, and what it has the bridge do.
+type operation struct {
+	read func(echo.Context) (input, error)
+	says bool
+	run  func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error)
+}
+
 // send asks, and waits for the reply to that question.
-func (a *API) send(c echo.Context) error {
-	arrived := time.Now()
-	in, err := a.readSend(c)
-	if err != nil {
-		return err
-	}
-	deadline := a.deadline(arrived, in.wait)
-	extend(c, deadline)
-	leave, err := a.enter(callerOf(c))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if err := a.spend(c.Request().Context(), callerOf(c), in.customer, c.Response().Header()); err != nil {
-		return err
-	}
-	answer, err := a.asker.Ask(c.Request().Context(), bridge.Question{
-		Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline, About: in.about,
-	})
-	return a.reply(c, answer, err)
+func (a *API) send() operation {
+	return operation{a.readSend, true, func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error) {
+		return a.asker.Ask(ctx, bridge.Question{
+			Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline, About: in.about,
+		})
+	}}
 }
 
 // replies waits for any reply after the cursor, and changes nothing.
-func (a *API) replies(c echo.Context) error {
-	arrived := time.Now()
-	in, err := a.readReplies(c)
-	if err != nil {
-		return err
-	}
-	deadline := a.deadline(arrived, in.wait)
-	extend(c, deadline)
-	leave, err := a.enter(callerOf(c))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	answer, err := a.asker.Await(c.Request().Context(), in.customer, in.after, deadline)
-	return a.reply(c, answer, err)
+func (a *API) replies() operation {
+	return operation{a.readReplies, false, func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error) {
+		return a.asker.Await(ctx, in.customer, in.after, deadline)
+	}}
 }
 
 // end closes the conversation.
-func (a *API) end(c echo.Context) error {
-	arrived := time.Now()
-	in, err := a.readEnd(c)
-	if err != nil {
-		return err
+func (a *API) end() operation {
+	return operation{a.readEnd, true, func(ctx context.Context, in input, _ time.Time) (bridge.Answer, error) {
+		return a.asker.End(ctx, in.customer, in.after)
+	}}
+}
+
+// serve reads everything before it takes a place, and takes a place before it
+// spends: what is refused costs nothing.
+func (a *API) serve(o operation) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		arrived := time.Now()
+		in, err := o.read(c)
+		if err != nil {
+			return err
+		}
+		deadline := a.deadline(arrived, in.wait)
+		extend(c, deadline)
+		ctx, who := c.Request().Context(), callerOf(c)
+		leave, err := a.enter(who)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		if o.says {
+			if err := a.spend(ctx, who, in.customer, c.Response().Header()); err != nil {
+				return err
+			}
+		}
+		answer, err := o.run(ctx, in, deadline)
+		return a.reply(c, answer, err)
 	}
-	extend(c, arrived)
-	leave, err := a.enter(callerOf(c))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if err := a.spend(c.Request().Context(), callerOf(c), in.customer, c.Response().Header()); err != nil {
-		return err
-	}
-	answer, err := a.asker.End(c.Request().Context(), in.customer, in.after)
-	return a.reply(c, answer, err)
 }
 
 // deadline is when the caller must have its answer; it counts from the request's

@@ -93,7 +93,7 @@ func (b *Bridge) next(ctx context.Context, seat *seat, newest place) (begun, end
 // from returns the customer's conversations and where a caller reads from that
 // gave this cursor.
 func (b *Bridge) from(ctx context.Context, c Customer, after Cursor) (directory, Cursor, error) {
-	dir, err := b.directory(ctx, c)
+	dir, err := b.directory(ctx, c, toRead)
 	if err != nil {
 		return dir, after, err
 	}
@@ -114,7 +114,7 @@ func (b *Bridge) check(ctx context.Context, dir directory, after Cursor) (direct
 	p, _ := dir.newest()
 	if after.Generation > p.generation {
 		var err error
-		if dir, err = b.find(ctx, dir.customer); err != nil {
+		if dir, err = b.find(ctx, dir.customer, toRead); err != nil {
 			return dir, after, err
 		}
 		var any bool

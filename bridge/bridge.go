@@ -95,6 +95,7 @@ type Bridge struct {
 
 	parking parking
 	ration  ration
+	readers ration // within it: what is looked up for those who only read
 	hints   hints
 	late    atomic.Int64 // reports that wait for the mailbox
 	running sync.WaitGroup
@@ -113,6 +114,7 @@ func New(desk Desk, mail Mailbox, keys *Keyring, config Config) *Bridge {
 		desk: desk, mail: mail, keys: keys, config: config, log: config.Logger,
 		parking: parking{max: config.MaxParked, each: config.ParkedEach},
 		ration:  ration{perSecond: config.LooksPerSecond},
+		readers: ration{perSecond: (config.LooksPerSecond + 1) / 2},
 		hints:   hints{ration: ration{perSecond: config.LooksPerSecond}, waiting: map[string]bool{}},
 	}
 }

@@ -14,20 +14,30 @@ type directory struct {
 }
 
 // directory asks the mailbox, and the desk when the mailbox knows nothing.
-func (b *Bridge) directory(ctx context.Context, c Customer) (directory, error) {
+func (b *Bridge) directory(ctx context.Context, c Customer, why purpose) (directory, error) {
 	dir, err := b.mail.Directory(ctx, c)
 	if err != nil {
 		return directory{}, mailErr("reading the directory", err)
 	}
 	if !dir.Known {
-		return b.find(ctx, c)
+		return b.find(ctx, c, why)
 	}
 	return directory{Directory: dir, customer: c}, nil
 }
 
-// find asks the desk for the customer's conversations and enters them.
-func (b *Bridge) find(ctx context.Context, c Customer) (directory, error) {
-	if !b.ration.take() {
+// purpose is what a customer is looked up for.
+type purpose bool
+
+const (
+	toAsk  purpose = false
+	toRead purpose = true // or to end what there is
+)
+
+// find asks the desk for the customer's conversations and enters them. Names can be
+// made up by the thousand, and those who only read cost no question: so they get
+// half of the ration at most, and leave the rest to who asks.
+func (b *Bridge) find(ctx context.Context, c Customer, why purpose) (directory, error) {
+	if why == toRead && !b.readers.take() || !b.ration.take() {
 		return directory{}, fmt.Errorf("%w: too many look-ups of customers in this second", ErrBusy)
 	}
 	found, err := b.desk.Find(ctx, c)

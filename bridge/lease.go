@@ -39,7 +39,7 @@ func (l *lease) end(ctx context.Context, said bool) {
 // open brings the customer's conversation to where only the message is missing.
 func (l *lease) open(ctx context.Context, atLeast int) (opened, error) {
 	b := l.b
-	dir, err := b.directory(ctx, l.customer)
+	dir, err := b.directory(ctx, l.customer, toAsk)
 	if err != nil {
 		return opened{}, err
 	}

@@ -80,7 +80,7 @@ func (b *Bridge) open(ctx context.Context, c Customer, atLeast int, about About)
 		case <-ctx.Done():
 			return opened{}, fmt.Errorf("waiting for another opener: %w: %w", ErrDeskUnavailable, ctx.Err())
 		}
-		dir, err := b.directory(ctx, c)
+		dir, err := b.directory(ctx, c, toAsk)
 		if err != nil {
 			return opened{}, err
 		}

@@ -31,7 +31,7 @@ func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last pla
 	if !after.IsZero() && after.Generation < last.generation {
 		ctx, cancel := within(ctx, time.Time{}, b.config.LookLimit)
 		defer cancel()
-		dir, err := b.directory(ctx, c)
+		dir, err := b.directory(ctx, c, toRead)
 		if err != nil {
 			return nil, err
 		}

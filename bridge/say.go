@@ -18,7 +18,7 @@ type said struct {
 
 // say has the question said once, by this call or by an earlier one.
 func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
-	dir, err := b.directory(ctx, q.Customer)
+	dir, err := b.directory(ctx, q.Customer, toAsk)
 	if err != nil {
 		return said{}, err
 	}

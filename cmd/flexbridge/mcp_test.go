@@ -22,7 +22,9 @@ var eras = []string{"2026-07-28", "2025-06-18"}
 // assistant is an MCP client.
 type assistant struct {
 	t       *testing.T
-	session *mcp.ClientSession
+	session interface {
+		CallTool(context.Context, *mcp.CallToolParams) (*mcp.CallToolResult, error)
+	}
 }
 
 func (w *world) assistant(r *replica, era string) *assistant {

@@ -8,11 +8,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// processVariable makes this test binary be the program, with the command it names.
+// processVariable makes this test binary be flexbridge, with these arguments.
 const processVariable = "FLEXBRIDGE_TEST_PROCESS"
 
 // beProcess is main, and ends when who started it has ended.
@@ -22,7 +23,7 @@ func beProcess() {
 		os.Exit(3)
 	}()
 	profileAsTold()
-	os.Args = []string{"flexbridge", os.Getenv(processVariable)}
+	os.Args = append([]string{"flexbridge"}, strings.Fields(os.Getenv(processVariable))...)
 	main()
 	os.Exit(0)
 }
