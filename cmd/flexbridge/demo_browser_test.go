@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/cdp"
+	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -69,7 +69,7 @@ func browse(t *testing.T, browser context.Context, width int64, silent bool, fir
 	b := &browsed{T: t}
 	b.d, b.r = startDemo(t, silent)
 	ctx, leave := chromedp.NewContext(browser)
-	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	b.ctx = ctx
 	t.Cleanup(func() {
 		cancel()
@@ -167,7 +167,7 @@ func (b *browsed) choose(selector, value string) {
 
 func (b *browsed) write(selector, text string) {
 	b.Helper()
-	b.run(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.run(script(`document.querySelector(%q).value = ""`, selector), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 func (b *browsed) ask(text string) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"flexbridge/bridge"
 	"flexbridge/webhook"
 )
 
@@ -22,6 +23,7 @@ type exchange struct {
 	asks   bool
 	caller bool // and not Twilio
 	event  string
+	echo   bool   // of the customer's own message
 	of     string // conversation of the event
 	tab    string
 	answer bytes.Buffer
@@ -51,6 +53,7 @@ func (d *demonstration) watchHTTP(next echo.HandlerFunc) echo.HandlerFunc {
 		case webhook.Path:
 			form, _ := url.ParseQuery(string(peek(r)))
 			x.of, x.event = form.Get("ConversationSid"), form.Get("EventType")
+			_, x.echo = bridge.CustomerOf(form.Get("Author"))
 		default:
 			return next(c)
 		}
@@ -72,7 +75,7 @@ func (d *demonstration) arrived(x *exchange) {
 	if x.asks {
 		title = "The assistant asks"
 	}
-	d.feed.add(step{Who: ofAssistant, Customer: x.customer, Title: title, Detail: x.what})
+	d.feed.add(step{Who: ofAssistant, Customer: x.customer, Tab: x.tab, Title: title, Detail: x.what})
 }
 
 // readCall reads whose call of an MCP tool it is, if it says.
@@ -173,7 +176,7 @@ func (d *demonstration) ended(x *exchange, customer, outcome string, status int,
 	d.noticed(context.Background(), customer)
 	if !x.caller {
 		s := step{Who: ofService, Customer: customer, Title: "Webhook: signature good, acknowledged",
-			Detail: fmt.Sprintf("%s, %d in %s", outcome, status, took), Minor: outcome != "message_added"}
+			Detail: fmt.Sprintf("%s, %d in %s", outcome, status, took), Minor: x.echo || outcome != "message_added"}
 		if status >= http.StatusBadRequest {
 			s.Who, s.Title = ofFault, "Webhook refused"
 		}

@@ -8,10 +8,11 @@ import (
 
 // step is one thing that happened on a question's or a reply's way.
 type step struct {
-	ID       int     `json:"id"`       // from 1, in order of being noticed
-	At       float64 `json:"at"`       // Unix, ms
-	Who      who     `json:"who"`      // whose doing it is
-	Customer string  `json:"customer"` // as the log names it; empty: everybody's
+	ID       int     `json:"id"`            // from 1, in order of being noticed
+	At       float64 `json:"at"`            // Unix, ms
+	Who      who     `json:"who"`           // whose doing it is
+	Customer string  `json:"customer"`      // as the log names it; empty: everybody's
+	Tab      string  `json:"tab,omitempty"` // of the page, if the step is of its own request
 	Title    string  `json:"title"`
 	Detail   string  `json:"detail,omitempty"`
 	Minor    bool    `json:"minor,omitempty"` // of the details

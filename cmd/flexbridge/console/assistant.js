@@ -59,6 +59,7 @@ function tabs() {
     return tab;
   }));
   $("panel").setAttribute("aria-labelledby", "tab-" + current.id);
+  $("add").hidden = all.full();
 }
 
 function move(event) {
@@ -78,7 +79,7 @@ function show(c) {
     door.disabled = Boolean(c.cursor || c.parked); // a customer keeps its door
   }
   $("wait").disabled = c.door === "mcp";
-  atEnd($("chat"), () => $("chat").replaceChildren(...(c.lines.length ? c.lines.map(bubble)
+  atEnd($("chat"), () => $("chat").replaceChildren(...(c.lines.length ? c.lines.map((line) => bubble(line.who === "customer" ? { ...line, author: c.name } : line))
     : [make("p", { className: "empty" }, "Press “Ask a person” and watch the question travel.")])));
   for (const id of ["ask-button", "more", "end"]) $(id).setAttribute("aria-disabled", Boolean(c.parked));
   for (const id of ["more", "end"]) $(id).hidden = !c.cursor;
@@ -86,6 +87,7 @@ function show(c) {
   wire(c);
 }
 
+// bubble is one message, or a note between them.
 export function bubble({ who, author, text, media, at }) {
   const line = make("div", { className: "line " + who });
   if (who === "note") line.append(make("p", {}, text));
@@ -97,8 +99,12 @@ function file({ name, type, url }) {
   const label = name || type || "file";
   if (!url) return make("span", {}, label);
   const link = make("a", { href: new URL(url).pathname, target: "_blank" });
-  if (type.startsWith("image/")) link.append(make("img", { src: link.href, alt: label, width: 200 }));
-  else link.append(label);
+  if (type?.startsWith("image/")) {
+    const picture = make("img", { src: link.href, alt: label, width: 200 });
+    // It is taller now, and what came after it is to be seen.
+    picture.onload = () => { const chat = picture.closest(".chat"); if (chat) chat.scrollTop = chat.scrollHeight; };
+    link.append(picture);
+  } else link.append(label);
   return link;
 }
 

@@ -1,7 +1,9 @@
 // The customers, one in each tab: what they asked and got, and what waits.
 import { doors, random, send } from "./doors.js";
 
-const names = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo"];
+// No more than these: a browser keeps six connections to a host, of which the events
+// take one and the agent's orders another, and each request that is parked has its own.
+const names = ["Ada", "Ben", "Cleo", "Dan"];
 
 export const customers = [];
 let changed = () => {};
@@ -17,7 +19,7 @@ export function begin(onChange, how) {
 export const forget = () => sessionStorage.clear();
 
 export function add() {
-  const name = names[customers.length % names.length] + (customers.length < names.length ? "" : customers.length);
+  const name = names[customers.length];
   const c = {
     id: name.toLowerCase() + "-" + random(6), name, username: `${name.toLowerCase()}-${random(20)}`,
     door: "plugin", cursor: "", conversation: "", lines: [], wire: [], parked: null,
@@ -26,6 +28,8 @@ export function add() {
   touch(c);
   return c;
 }
+
+export const full = () => customers.length === names.length;
 
 function touch(c) {
   sessionStorage.customers = JSON.stringify(customers.map(({ wire, parked, ...kept }) => ({ ...kept, lines: kept.lines.slice(-100) })));

@@ -22,10 +22,11 @@ export function add(step) {
   requestAnimationFrame(() => { show.waits = false; show(); });
 }
 
-// fits tells whether a step is of the customer in the selected tab, or of everybody.
+// fits tells whether a step is of the selected tab's customer, or of everybody.
 function fits(step, { tab, tabs }) {
   if (step.minor && !$("details").checked) return false;
-  return !step.customer || $("everyone").checked || tabs[step.customer] === tab;
+  const whose = step.tab || tabs[step.customer];
+  return $("everyone").checked || (!step.customer && !step.tab) || whose === tab;
 }
 
 export function show() {
