@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestConsole(t *testing.T) {
 	}{
 		{"a question's way", false, (*browsed).story},
 		{"pending", true, (*browsed).pending},
-		{"three customers", true, (*browsed).three},
+		{"customers at once", true, (*browsed).crowd},
 		{"keyboard", true, (*browsed).keyboard},
 		{"lose", false, (*browsed).lose},
 		{"delay", false, (*browsed).delay},
@@ -119,33 +120,35 @@ func (b *browsed) reply(text string) {
 	b.shows("#desk-chat", text)
 }
 
-// Two through the plugin's operations and one through MCP, answered the last first.
-func (b *browsed) three() {
-	for i, name := range []string{"Ada", "Ben", "Cleo"} {
+// All that a page has connections for, some through MCP, answered the last first.
+func (b *browsed) crowd() {
+	names := []string{"Ada", "Ben", "Cleo", "Dan"}
+	for i, name := range names {
 		if i > 0 {
 			b.click("#add")
 		}
-		if name == "Cleo" {
+		if i >= 2 {
 			b.click("input[value=mcp]")
 		}
 		b.ask("May " + name + "?")
 		b.shows("#queue", name)
 	}
-	b.until(`document.querySelectorAll("#customers .busy").length === 3`)
-	for i, name := range []string{"Cleo", "Ben", "Ada"} {
-		b.click(fmt.Sprintf("#queue li:nth-child(%d) button", i+1))
+	b.until(`document.querySelectorAll("#customers .busy").length === 4`)
+	b.until(`document.querySelector("#add").hidden`)
+	for i, name := range slices.Backward(names) {
+		b.click(fmt.Sprintf("#queue li:nth-last-child(%d) button", i+1))
 		b.shows("#desk-chat", "May "+name+"?")
 		b.reply(name + " may.")
 	}
 	b.until(`document.querySelectorAll("#customers .busy").length === 0`)
-	for i, name := range []string{"Ada", "Ben", "Cleo"} {
+	for i, name := range names {
 		b.click(fmt.Sprintf("#customers button:nth-child(%d)", i+1))
 		b.shows("#chat", name+" may.")
 		b.until(`document.querySelectorAll("#chat .agent").length === 1`)
 		b.steps("The assistant asks", "Request parked", "Reply kept, waiters woken", "Answered: replied")
 		b.until(`[...document.querySelectorAll("#steps strong")].filter((s) => s.textContent === "The assistant asks").length === 1`)
 	}
-	b.balanced(3, 3)
+	b.balanced(4, 4)
 }
 
 func (b *browsed) keyboard() {

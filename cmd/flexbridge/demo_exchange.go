@@ -202,6 +202,6 @@ func brief(t time.Duration) string {
 	case t >= time.Second:
 		return t.Round(10 * time.Millisecond).String()
 	default:
-		return t.Round(100 * time.Microsecond).String()
+		return t.Round(10 * time.Microsecond).String()
 	}
 }

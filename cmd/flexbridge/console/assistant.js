@@ -52,7 +52,7 @@ function choose(c) {
 function tabs() {
   $("customers").replaceChildren(...all.customers.map((c) => {
     const tab = make("button", {
-      type: "button", role: "tab", id: "tab-" + c.id, tabIndex: c === current ? 0 : -1,
+      type: "button", role: "tab", id: "tab-" + c.id, className: c.parked ? "busy" : "", tabIndex: c === current ? 0 : -1,
       "aria-selected": c === current, "aria-controls": "panel",
     }, c.name);
     tab.onclick = () => { choose(c); $("tab-" + c.id).focus(); };
