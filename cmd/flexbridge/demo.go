@@ -145,6 +145,8 @@ func (d *demonstration) current() *service {
 func (d *demonstration) run(ctx context.Context, listener net.Listener) error {
 	shared := share(listener)
 	defer shared.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { d.watchTwilio(ctx); return nil })
 	drain := func() {}
@@ -163,6 +165,7 @@ func (d *demonstration) run(ctx context.Context, listener net.Listener) error {
 		}
 		if err := d.renew(ctx); err != nil {
 			cancel()
+			stop()
 			return errors.Join(err, group.Wait())
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
-	"time"
 )
 
 // overhear passes each record on, and has it heard before that, debug level and all.
@@ -55,21 +53,12 @@ func (d *demonstration) heard(ctx context.Context, r slog.Record) {
 	customer := d.people.owner(attrs["conversation"].String())
 	switch {
 	case r.Message == "exchange" && x != nil:
-		// Absent attributes are zero values, of which a caller that was refused has some.
-		who, outcome := attrs["customer"], attrs["outcome"]
+		// Only the customer may be left out, of a caller that was refused.
 		name := ""
-		if who.Kind() == slog.KindString {
-			name = who.String()
+		if v := attrs["customer"]; v.Kind() == slog.KindString {
+			name = v.String()
 		}
-		var wait time.Duration
-		if attrs["wait"].Kind() == slog.KindDuration {
-			wait = attrs["wait"].Duration()
-		}
-		status := http.StatusOK
-		if attrs["status"].Kind() == slog.KindInt64 {
-			status = int(attrs["status"].Int64())
-		}
-		d.ended(x, name, outcome.String(), status, wait)
+		d.ended(x, name, attrs["outcome"].String(), int(attrs["status"].Int64()), attrs["wait"].Duration())
 	case r.Message == "exchange":
 	case r.Message == "looked":
 		d.feed.add(step{Who: ofService, Customer: customer, Title: "Looked at Twilio's list",
