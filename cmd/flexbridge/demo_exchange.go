@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,8 +21,8 @@ import (
 // exchange is a request to the service, from its arrival to its line in the log.
 type exchange struct {
 	what   string // what it is to a reader, such as POST /send
-	asks   bool
-	caller bool // and not Twilio
+	does   string // the MCP tool's name, of the plain operations, too
+	caller bool   // and not Twilio
 	event  string
 	echo   bool   // of the customer's own message
 	of     string // conversation of the event
@@ -38,6 +39,17 @@ type exchangeKey struct{} // *exchange, in requests' contexts
 // tabHeader tells which of the console's tabs a request comes from.
 const tabHeader = "Demo-Tab"
 
+const asks = "ask_agent"
+
+// operations are the tools that the plain operations are.
+var operations = map[string]string{"/send/:username": asks, "/replies/:username": "wait_for_agent", "/end/:username": "end_conversation"}
+
+var doings = map[string]string{
+	asks:               "The assistant asks",
+	"wait_for_agent":   "The assistant waits for replies",
+	"end_conversation": "The assistant ends the conversation",
+}
+
 // watchHTTP tells what comes in, and keeps what goes out. It changes neither.
 func (d *demonstration) watchHTTP(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -45,7 +57,7 @@ func (d *demonstration) watchHTTP(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{what: r.Method + " " + r.URL.Path, tab: r.Header.Get(tabHeader)}
 		switch c.Path() {
 		case "/send/:username", "/replies/:username", "/end/:username":
-			x.caller, x.asks = true, c.Path() == "/send/:username"
+			x.caller, x.does = true, operations[c.Path()]
 			x.customer = logName(d.keys.Customer("username", c.Param("username")))
 		case "/mcp":
 			x.caller = true
@@ -71,16 +83,17 @@ func (d *demonstration) arrived(x *exchange) {
 	}
 	d.people.seat(x.customer, x.tab)
 	d.asking.add(x)
-	title := "The assistant waits for replies"
-	if x.asks {
-		title = "The assistant asks"
+	s := step{Who: ofAssistant, Customer: x.customer, Tab: x.tab, Title: doings[x.does], Detail: x.what}
+	if s.Title == "" {
+		s.Title, s.Minor = "An MCP client introduces itself", true
 	}
-	d.feed.add(step{Who: ofAssistant, Customer: x.customer, Tab: x.tab, Title: title, Detail: x.what})
+	d.feed.add(s)
 }
 
 // readCall reads whose call of an MCP tool it is, if it says.
 func (d *demonstration) readCall(x *exchange, body []byte) {
 	var call struct {
+		Method string
 		Params struct {
 			Name      string
 			Arguments struct{ Message, Conversation string }
@@ -88,7 +101,8 @@ func (d *demonstration) readCall(x *exchange, body []byte) {
 	}
 	_ = json.Unmarshal(body, &call) // the service answers what is no call
 	arguments := call.Params.Arguments
-	x.what, x.asks, x.text = "POST /mcp "+call.Params.Name, call.Params.Name == "ask_agent", arguments.Message
+	x.does, x.text = call.Params.Name, arguments.Message
+	x.what = "POST /mcp " + cmp.Or(x.does, call.Method)
 	if h, ok := d.keys.Unseal(arguments.Conversation, time.Now(), "anyone"); ok {
 		x.customer = logName(d.keys.Customer("handle", h.ID))
 	}
@@ -156,10 +170,10 @@ func (a *asking) match(customer, text string) (tab string, here bool) {
 	defer a.mu.Unlock()
 	for x := range a.all {
 		x.mu.Lock()
-		if x.asks && x.customer == "" && x.text == text {
+		if x.does == asks && x.customer == "" && x.text == text {
 			x.customer = customer
 		}
-		if x.asks && x.customer == customer {
+		if x.does == asks && x.customer == customer {
 			tab, here = x.tab, true
 		}
 		x.mu.Unlock()
@@ -169,28 +183,31 @@ func (a *asking) match(customer, text string) (tab string, here bool) {
 
 // ended is told by the service's own log, which knows what became of the exchange.
 func (d *demonstration) ended(x *exchange, customer, outcome string, status int, wait time.Duration) {
-	took := brief(wait)
 	if !x.caller {
-		customer = d.people.owner(x.of)
-	}
-	d.noticed(context.Background(), customer)
-	if !x.caller {
-		s := step{Who: ofService, Customer: customer, Title: "Webhook: signature good, acknowledged",
-			Detail: fmt.Sprintf("%s, %d in %s", outcome, status, took), Minor: x.echo || outcome != "message_added"}
-		if status >= http.StatusBadRequest {
-			s.Who, s.Title = ofFault, "Webhook refused"
-		}
-		d.feed.add(s)
+		d.acknowledged(x, outcome, status, wait)
 		return
 	}
+	d.noticed(customer)
 	d.asking.remove(x)
 	d.people.seat(customer, x.tab)
-	s := step{Who: ofService, Customer: customer, Title: "Answered: " + outcome, Detail: fmt.Sprintf("%s, after %s", x.what, took)}
+	s := step{Who: ofService, Customer: customer, Tab: x.tab, Title: "Answered: " + outcome,
+		Detail: fmt.Sprintf("%s, after %s", x.what, brief(wait)), Minor: doings[x.does] == ""}
 	switch outcome {
 	case "replied", "pending", "closed":
 		d.tally.take(customer, x.answer.Bytes())
 	case "caller_left":
 		s.Who, s.Title = ofFault, "The caller hung up"
+	}
+	d.feed.add(s)
+}
+
+func (d *demonstration) acknowledged(x *exchange, outcome string, status int, wait time.Duration) {
+	customer := d.people.owner(x.of)
+	d.noticed(customer)
+	s := step{Who: ofService, Customer: customer, Title: "Webhook: signature good, acknowledged",
+		Detail: fmt.Sprintf("%s, %d in %s", outcome, status, brief(wait)), Minor: x.echo || outcome != "message_added"}
+	if status >= http.StatusBadRequest {
+		s.Who, s.Title, s.Minor = ofFault, "Webhook refused", false
 	}
 	d.feed.add(s)
 }

@@ -30,6 +30,7 @@ func (b *browsed) story() {
 	b.steps("Conversation opened", "Customer put in", "Webhook registered", "Studio flow attached, for routing", "Question kept")
 	b.click("#end")
 	b.shows("#chat", "The conversation is closed")
+	b.steps("The assistant ends the conversation", "Answered: closed")
 	b.shows("#queue", "closed")
 	b.ask("Once more?")
 	b.shows("#chat", `You asked: "Once more?"`)

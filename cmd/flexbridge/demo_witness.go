@@ -53,11 +53,11 @@ func (d *demonstration) attend(ctx context.Context, mail bridge.Mailbox, convers
 
 // noticed tells what was kept of the customer's conversations before that is seen
 // in any answer: the request that waited may have been quicker than the witness.
-func (d *demonstration) noticed(ctx context.Context, customer string) {
+func (d *demonstration) noticed(customer string) {
 	mail := d.current().mail
 	for conversation, owner := range d.people.conversations() {
 		if owner == customer {
-			d.marks.read(ctx, mail, conversation, owner, d.feed)
+			d.marks.read(context.Background(), mail, conversation, owner, d.feed)
 		}
 	}
 }
