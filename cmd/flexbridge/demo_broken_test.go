@@ -21,10 +21,10 @@ func (b *browsed) lose() {
 }
 
 func (b *browsed) delay() {
-	b.choose("#wait", "3")
+	b.choose("#wait", "10")
 	b.breaks("delay", "1 to come")
 	b.click("#ask-button")
-	b.steps("Webhook held back for 4s", "Answered: replied")
+	b.steps("Webhook held back for 4s", "Reply kept, waiters woken", "Webhook: signature good, acknowledged")
 	b.balanced(1, 1)
 }
 

@@ -199,7 +199,7 @@ func (b *browsed) steps(titles ...string) {
 		return i === want.length; })()`, text))
 }
 
-// look keeps a screenshot, where one is wanted.
+// look keeps a screenshot in the folder that FLEXBRIDGE_SCREENSHOTS names, if it does.
 func (b *browsed) look(name string) {
 	folder := os.Getenv("FLEXBRIDGE_SCREENSHOTS")
 	if folder == "" {

@@ -20,7 +20,6 @@ type state struct {
 	Armed         map[fault]int     `json:"armed"` // faults that are still to come
 	Auto          bool              `json:"auto"`
 	Pause         float64           `json:"pause"` // seconds
-	Parked        int               `json:"parked"`
 }
 
 // seen is a conversation as an agent sees it.
@@ -57,7 +56,7 @@ func (d *demonstration) state() state {
 	s := state{
 		Run: d.keys.Fingerprint(), MCPWait: d.config.MCPWait.Seconds(),
 		Conversations: []seen{}, Tabs: d.people.seats(), Armed: d.faults.armed(),
-		Auto: auto, Pause: pause.Seconds(), Parked: d.current().bridge.Parked(),
+		Auto: auto, Pause: pause.Seconds(),
 	}
 	all := d.twilio.Conversations()
 	s.Counts = d.tally.balance(all)

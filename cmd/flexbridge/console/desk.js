@@ -1,5 +1,5 @@
 // The agent's side of the page.
-import { $, atEnd, clock, make, post, say } from "./dom.js";
+import { $, atEnd, make, post, say } from "./dom.js";
 import { bubble, onEnter } from "./assistant.js";
 
 const words = { waiting: "waits for an agent", joined: "with you", left: "you left", closed: "closed" };
