@@ -11,12 +11,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"flexbridge/api"
+	"flexbridge/bridge"
 	"flexbridge/bridge/flex/flexsim"
 )
 
@@ -31,11 +32,15 @@ func demo(ctx context.Context, addr string, silent bool, out io.Writer) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	fmt.Fprintf(out, story, d.service.config.PublicURL)
-	return errors.Join(d.service.run(ctx, listener), d.close())
+	fmt.Fprintf(out, story, d.config.PublicURL)
+	return errors.Join(d.run(ctx, listener), d.close())
 }
 
-const story = `A pretend agent waits for questions. In another terminal:
+const story = `A pretend agent waits for questions. See one travel, and break things on its way, in a browser:
+
+  %[1]s/demo
+
+Or in another terminal:
 
   curl -s %[1]s/send/a-customer-of-the-demo -H 'Content-Type: application/json' -d '{"msg":"Do you ship to Norway?"}'
 
@@ -61,30 +66,41 @@ func listenLoopback(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// demonstration is a service and the world around it.
+// demonstration is a service and the world around it. The console at /demo shows
+// what happens there; nothing of the service knows that it is watched.
 type demonstration struct {
-	service *service
-	twilio  *flexsim.Sim
-	rest    *http.Server
-	agent   *flexsim.Agent
-	pause   time.Duration // before the agent accepts, and before it answers
+	config Config
+	keys   *bridge.Keyring
+	log    *slog.Logger
+	twilio *flexsim.Sim
+	rest   *http.Server
+	agent  *flexsim.Agent
+	feed   *feed
+	people people
+	asking asking
+	tally  tally
+	marks  marks
+	faults faults
+	again  chan struct{} // has a value when the service is to start again
+
+	mu      sync.Mutex
+	service *service      // which runs now
+	auto    bool          // the agent accepts and answers by itself
+	pause   time.Duration // before it accepts; it answers after twice that
 }
 
 func newDemo(ctx context.Context, addr string, silent bool, logger *slog.Logger) (*demonstration, error) {
-	d := &demonstration{pause: 1500 * time.Millisecond}
-	var account flexsim.Config
-	if !silent {
-		account.OnTask, account.OnMessage = d.accept, d.answer
-	}
-	d.twilio = flexsim.New(account)
+	d := &demonstration{auto: !silent, pause: 1500 * time.Millisecond, again: make(chan struct{}, 1), feed: newFeed()}
+	d.log = slog.New(overhear{logger.Handler(), d.heard})
+	d.twilio = flexsim.New(flexsim.Config{OnTask: d.onTask, OnMessage: d.onMessage})
 	d.agent = d.twilio.Agent("ana.lopez@example.com")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	d.rest = &http.Server{Handler: d.twilio}
+	d.rest = &http.Server{Handler: d.watchREST(d.twilio)}
 	go func() { _ = d.rest.Serve(listener) }() // ends with close
-	d.service, err = newService(ctx, Config{
+	d.config = Config{
 		PublicURL:  "http://" + addr,
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		APIURL:         "http://" + listener.Addr().String(),
@@ -92,75 +108,70 @@ func newDemo(ctx context.Context, addr string, silent bool, logger *slog.Logger)
 		WebhookVerify:  "enforce",
 		AuthMode:       string(api.ModeNone),
 		IdentitySecret: Secret(rand.Text() + rand.Text()),
-		Wait:           40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: time.Hour,
+		Wait:           40 * time.Second, MCPWait: 50 * time.Second, MaxParked: 1000, LooksPerSecond: 20, Retention: 24 * time.Hour,
 		MediaLinks: time.Hour,
-	}, logger)
+	}
+	d.keys, err = bridge.NewKeyring([]byte(d.config.IdentitySecret))
+	if err == nil {
+		err = d.renew(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.service.echo.POST("/demo/agent", d.speak)
 	return d, nil
+}
+
+// renew makes the service anew. What the one before kept in memory is gone.
+func (d *demonstration) renew(ctx context.Context) error {
+	s, err := newService(ctx, d.config, d.log)
+	if err != nil {
+		return err
+	}
+	d.furnish(s)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.service = s
+	return nil
+}
+
+func (d *demonstration) current() *service {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.service
+}
+
+// run serves until ctx is done. Told to start again, it drains one service while the
+// next takes the connections, as behind a load balancer.
+func (d *demonstration) run(ctx context.Context, listener net.Listener) error {
+	shared := share(listener)
+	defer shared.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { d.watchTwilio(ctx); return nil })
+	drain := func() {}
+	for {
+		turn, cancel := context.WithCancel(ctx)
+		s, l := d.current(), shared.listen()
+		group.Go(func() error { return s.run(turn, l) })
+		group.Go(func() error { d.witness(turn, s.mail); return nil })
+		drain()
+		drain = cancel
+		select {
+		case <-d.again:
+		case <-ctx.Done():
+			cancel()
+			return group.Wait()
+		}
+		if err := d.renew(ctx); err != nil {
+			cancel()
+			stop()
+			return errors.Join(err, group.Wait())
+		}
+	}
 }
 
 func (d *demonstration) close() error {
 	d.twilio.Close()
 	return d.rest.Close()
-}
-
-// accept joins a conversation that waits for an agent.
-func (d *demonstration) accept(ctx context.Context, t flexsim.Task) {
-	if pause(ctx, d.pause) {
-		_ = d.agent.Join(t.Conversation) // it may have been closed meanwhile
-	}
-}
-
-// answer replies to what the customer says.
-func (d *demonstration) answer(ctx context.Context, m flexsim.Message) {
-	if !strings.HasPrefix(m.Author, "flexbridge-") || !pause(ctx, 2*d.pause) {
-		return
-	}
-	_, _ = d.agent.Say(m.Conversation, fmt.Sprintf("You asked: %q. Let me think… yes!", m.Text))
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// speak plays the agent: {"say": "…"}, {"leave": true} or {"close": true}, in the
-// newest conversation or in the one named.
-func (d *demonstration) speak(c echo.Context) error {
-	var order struct {
-		Conversation string `json:"conversation"`
-		Say          string `json:"say"`
-		Leave        bool   `json:"leave"`
-		Close        bool   `json:"close"`
-	}
-	if err := c.Bind(&order); err != nil {
-		return err
-	}
-	if all := d.twilio.Conversations(); order.Conversation == "" && len(all) > 0 {
-		order.Conversation = all[len(all)-1].SID
-	}
-	var err error
-	switch {
-	case order.Conversation == "":
-		err = errors.New("there is no conversation yet: ask something first")
-	case order.Say != "":
-		_, err = d.agent.Say(order.Conversation, order.Say)
-	case order.Leave:
-		err = d.agent.Leave(order.Conversation)
-	case order.Close:
-		err = d.agent.Close(order.Conversation)
-	default:
-		err = errors.New(`nothing to do: send {"say":"…"}, {"leave":true} or {"close":true}`)
-	}
-	if err != nil {
-		return echo.NewHTTPError(http.StatusConflict, err.Error())
-	}
-	return c.NoContent(http.StatusNoContent)
 }

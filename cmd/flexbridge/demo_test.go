@@ -25,7 +25,7 @@ func startDemo(t *testing.T, silent bool) (*demonstration, *replica) {
 	d.pause = 10 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- d.service.run(ctx, listener) }()
+	go func() { ended <- d.run(ctx, listener) }()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()

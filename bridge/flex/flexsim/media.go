@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,13 @@ const contentLife = 5 * time.Minute
 // while they are read.
 func Content(sid string, size int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8(sha256.Sum256([]byte(sid))), size)
+}
+
+func (m Media) content() io.Reader {
+	if m.Data != "" {
+		return strings.NewReader(m.Data)
+	}
+	return Content(m.SID, m.Size)
 }
 
 // BotSend posts a message with files by the REST API with webhooks enabled, as a
@@ -111,7 +119,7 @@ func (s *Sim) serveContent(w http.ResponseWriter, r *http.Request) {
 	defer s.sends(-1)
 	w.Header().Set("Content-Type", file.Type)
 	w.Header().Set("Content-Length", strconv.FormatInt(file.Size, 10))
-	content, half := Content(file.SID, file.Size), file.Size/2
+	content, half := file.content(), file.Size/2
 	if fault.Late {
 		_, _ = io.CopyN(w, content, half)
 		_ = http.NewResponseController(w).Flush()

@@ -51,7 +51,8 @@ type Message struct {
 // Media is a file in a message.
 type Media struct {
 	SID, Name, Type string
-	Size            int64 // bytes
+	Size            int64  // bytes
+	Data            string // what is in it, Size bytes; empty: see [Content]
 }
 
 // Hook is a scoped webhook.
