@@ -328,18 +328,18 @@ func TestSetupKeepsPreHook(t *testing.T) {
 
 func TestSetupMustBeToldWhich(t *testing.T) {
 	o := newOperator(t, flexsim.Config{})
-	one := flexsim.Workspace{SID: "WS1", Name: "One", Workflows: []flexsim.Resource{{SID: "WW1", Name: "First"}, {SID: "WW2", Name: "Second"}},
+	one := flexsim.Workspace{SID: "WS00000000000000000000000000000001", Name: "One", Workflows: []flexsim.Resource{{SID: "WW1", Name: "First"}, {SID: "WW2", Name: "Second"}},
 		TaskChannels: []flexsim.Resource{{SID: "TC1", Name: "Chat", UniqueName: "chat"}}}
-	o.twilio.SetWorkspaces(one, flexsim.Workspace{SID: "WS2", Name: "Two"})
+	o.twilio.SetWorkspaces(one, flexsim.Workspace{SID: "WS00000000000000000000000000000002", Name: "Two"})
 	o.refuses("--workspace with one of these:\n  WS1  One\n  WS2  Two")
 	o.refuses("--workflow with one of these:\n  WW1  First\n  WW2  Second", "--workspace", "One")
-	o.refuses(`there is no workflow "Third"`, "--workspace", "WS1", "--workflow", "Third")
-	o.refuses("no workflow: is it an account with Flex?", "--workspace", "WS2")
-	o.refuses(`there is no task-channel "mail"`, "--workspace", "WS1", "--workflow", "WW2", "--task-channel", "mail")
-	if values := lines(o.must("--route", "interactions", "--workspace", "WS1", "--workflow", "Second")); values["TWILIO_WORKFLOW_SID"] != "WW2" {
+	o.refuses(`there is no workflow "Third"`, "--workspace", "WS00000000000000000000000000000001", "--workflow", "Third")
+	o.refuses("no workflow: is it an account with Flex?", "--workspace", "WS00000000000000000000000000000002")
+	o.refuses(`there is no task-channel "mail"`, "--workspace", "WS00000000000000000000000000000001", "--workflow", "WW2", "--task-channel", "mail")
+	if values := lines(o.must("--route", "interactions", "--workspace", "WS00000000000000000000000000000001", "--workflow", "Second")); values["TWILIO_WORKFLOW_SID"] != "WW2" {
 		t.Errorf("setup prints %v", values)
 	}
-	o.must("--workspace", "WS1", "--workflow", "Second")
+	o.must("--workspace", "WS00000000000000000000000000000001", "--workflow", "Second")
 	if own, _ := o.ownFlow(); len(own) != 1 || !strings.Contains(own[0].Definition, `"WW2"`) {
 		t.Errorf("flows are %+v, want one with WW2", own)
 	}
