@@ -52,6 +52,7 @@ func TestProxies(t *testing.T) {
 			for title, test := range proxyTests {
 				t.Run(title, func(t *testing.T) { test(newProxied(t, start)) })
 			}
+			t.Run("repeat no question that may have been said", func(t *testing.T) { repeatsNoQuestion(t, start) })
 		})
 	}
 }
@@ -67,13 +68,20 @@ func newProxied(t *testing.T, start func(p *proxied, addr, certificate string)) 
 		p.replicas = append(p.replicas, p.start(p.front))
 	}
 	start(p, addr, certificate)
+	p.answers()
+	return p
+}
+
+// answers waits until the proxy does.
+func (p *proxied) answers() {
+	p.t.Helper()
 	for late := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		res, err := http.Get(p.front.url + "/livez")
 		if err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK {
-			return p
+			return
 		}
 		if time.Now().After(late) {
-			t.Fatalf("the proxy does not answer: %v, %v", res, err)
+			p.t.Fatalf("the proxy does not answer: %v, %v", res, err)
 		}
 	}
 }
