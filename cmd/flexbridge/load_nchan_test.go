@@ -101,24 +101,8 @@ func startNchan(t *testing.T, s scenario) *system {
 }
 
 // runNginx returns the master's and the workers' process IDs, once they work.
-// A shell ends it when we die without a cleanup: its end of the pipe
-// closes then.
 func runNginx(t *testing.T, dir, addr string) []int {
-	cmd := exec.Command("sh", "-c", `nginx -c "$0/conf" & echo $!; read _; kill $!; wait $!`, dir)
-	cmd.Stderr = t.Output()
-	stdin, err1 := cmd.StdinPipe()
-	stdout, err2 := cmd.StdoutPipe()
-	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		_ = cmd.Wait() // its status is that of a process that was ended
-	})
-	var master int
-	if _, err := fmt.Fscan(stdout, &master); err != nil {
-		t.Fatal(err)
-	}
+	master := beside(t, "nginx", "-c", filepath.Join(dir, "conf"))
 	for late := time.Now().Add(10 * time.Second); !nginxWorks(addr); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("nginx does not start")
@@ -130,6 +114,26 @@ func runNginx(t *testing.T, dir, addr string) []int {
 		pids = append(pids, pid)
 	}
 	return pids
+}
+
+// beside runs a program until the test's end, and returns its process ID. A shell
+// ends it when we die without a cleanup: its end of the pipe closes then.
+func beside(t *testing.T, program ...string) (pid int) {
+	cmd := exec.Command("sh", append([]string{"-c", `"$@" >&2 & echo $!; read _; kill $!; wait $!`, "sh"}, program...)...)
+	cmd.Stderr = t.Output()
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		_ = cmd.Wait() // its status is that of a process that was ended
+	})
+	if _, err := fmt.Fscan(stdout, &pid); err != nil {
+		t.Fatal(err)
+	}
+	return pid
 }
 
 // nginxWorks reports whether every worker is connected to Redis: so many

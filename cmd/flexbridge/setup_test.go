@@ -331,7 +331,7 @@ func TestSetupMustBeToldWhich(t *testing.T) {
 	one := flexsim.Workspace{SID: "WS00000000000000000000000000000001", Name: "One", Workflows: []flexsim.Resource{{SID: "WW1", Name: "First"}, {SID: "WW2", Name: "Second"}},
 		TaskChannels: []flexsim.Resource{{SID: "TC1", Name: "Chat", UniqueName: "chat"}}}
 	o.twilio.SetWorkspaces(one, flexsim.Workspace{SID: "WS00000000000000000000000000000002", Name: "Two"})
-	o.refuses("--workspace with one of these:\n  WS1  One\n  WS2  Two")
+	o.refuses("--workspace with one of these:\n  WS00000000000000000000000000000001  One\n  WS00000000000000000000000000000002  Two")
 	o.refuses("--workflow with one of these:\n  WW1  First\n  WW2  Second", "--workspace", "One")
 	o.refuses(`there is no workflow "Third"`, "--workspace", "WS00000000000000000000000000000001", "--workflow", "Third")
 	o.refuses("no workflow: is it an account with Flex?", "--workspace", "WS00000000000000000000000000000002")
