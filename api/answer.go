@@ -11,11 +11,12 @@ import (
 
 // answer is the one shape of all answers.
 type answer struct {
-	Status   bridge.Status     `json:"status" jsonschema:"replied: with the reply that was waited for; pending: none so far; closed: the conversation has ended; unavailable: nobody can answer now"`
-	Messages []message         `json:"messages" jsonschema:"the replies after the cursor that was given, in order; may be filled with any status"` // never null
-	Cursor   string            `json:"cursor" jsonschema:"how far replies have been read; give it back in the next call"`
-	Agent    bridge.AgentState `json:"agent" jsonschema:"waiting: no person has come so far; joined: one is in the conversation; left: all who came have left"`
-	Next     string            `json:"next" jsonschema:"what can be done now"`
+	Status       bridge.Status     `json:"status" jsonschema:"replied: with the reply that was waited for; pending: none so far; closed: the conversation has ended; unavailable: nobody can answer now"`
+	Messages     []message         `json:"messages" jsonschema:"the replies after the cursor that was given, in order; may be filled with any status"` // never null
+	Cursor       string            `json:"cursor" jsonschema:"how far replies have been read; give it back in the next call"`
+	Agent        bridge.AgentState `json:"agent" jsonschema:"waiting: no person has come so far; joined: one is in the conversation; left: all who came have left"`
+	WaitingSince time.Time         `json:"waiting_since,omitzero" jsonschema:"only while no person is in the conversation: when the first question was sent that no person has written after; RFC 3339, UTC"` // whole seconds
+	Next         string            `json:"next" jsonschema:"what can be done now"`
 }
 
 type message struct {
@@ -41,11 +42,12 @@ func (a *API) newAnswer(from bridge.Answer, d door) answer {
 		messages = append(messages, a.newMessage(m))
 	}
 	return answer{
-		Status:   from.Status,
-		Messages: messages,
-		Cursor:   from.Cursor.String(),
-		Agent:    cmp.Or(from.Agent, bridge.AgentWaiting),
-		Next:     d.fill(next, from.Cursor),
+		Status:       from.Status,
+		Messages:     messages,
+		Cursor:       from.Cursor.String(),
+		Agent:        cmp.Or(from.Agent, bridge.AgentWaiting),
+		WaitingSince: from.WaitingSince.UTC().Truncate(time.Second),
+		Next:         d.fill(next, from.Cursor),
 	}
 }
 
@@ -70,8 +72,9 @@ func (a *API) newMessage(m bridge.Message) message {
 // situations tell a model what to do next, by the first row that fits; an empty
 // agent fits any. Each is one sentence about this moment, since agents come, go
 // and come back. The calls have other names at each door, see door; where <after>
-// stands the cursor is given, if there is one. Where answers are words only, told
-// is what the user may be told.
+// stands the cursor is given, if there is one, and where <since> stands since when
+// the question waits, if that is known. Where answers are words only, told is what
+// the user may be told.
 var situations = []struct {
 	status bridge.Status
 	agent  bridge.AgentState
@@ -82,10 +85,10 @@ var situations = []struct {
 		"Replies have come. Tell the user what they say, and who says it."},
 	{bridge.Pending, bridge.AgentJoined, "An agent is in the conversation and has not answered so far: do not send the question again, call <wait><after> to go on waiting.",
 		"A person has the question and has not answered it so far. Tell the user so."},
-	{bridge.Pending, bridge.AgentLeft, "No agent is in the conversation just now, the question stands: do not send it again, call <wait><after> to go on waiting.",
-		"The question stands, and the person who was there has left for now. Tell the user so."},
-	{bridge.Pending, "", "The question is with the desk and no agent has taken it so far: do not send it again, call <wait><after> to go on waiting.",
-		"The question is with the people at the desk, and none of them has taken it so far. Tell the user that a person is being asked, which may take a while."},
+	{bridge.Pending, bridge.AgentLeft, "No agent is in the conversation just now, the question stands<since>: do not send it again, call <wait><after> to go on waiting.",
+		"The question stands<since>, and the person who was there has left for now. Tell the user so."},
+	{bridge.Pending, "", "The question is with the desk and no agent has taken it so far<since>: do not send it again, call <wait><after> to go on waiting.",
+		"The question is with the people at the desk, and none of them has taken it so far<since>. Tell the user that a person is being asked, which may take a while."},
 	{bridge.Closed, "", "The conversation has been closed: a question that is still open may be sent again with <ask><again>, which starts a new conversation.",
 		"The conversation has been closed, and no more replies come in it. Tell the user so."},
 	{bridge.Unavailable, "", "No agent can answer now: do not wait for one, tell the user so; the question may be asked again later as a new one with <ask><again>, which starts a new conversation.",
@@ -124,10 +127,18 @@ func situation(a bridge.Answer) (next, told string) {
 	}
 	for _, s := range situations {
 		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") {
-			return s.next, s.told
+			since := strings.NewReplacer("<since>", since(a.WaitingSince))
+			return since.Replace(s.next), since.Replace(s.told)
 		}
 	}
 	return "", ""
+}
+
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(" (waiting since 2006-01-02 15:04 UTC)")
 }
 
 func (d door) fill(text string, cursor bridge.Cursor) string {

@@ -215,7 +215,7 @@ func describesAnswers(t *testing.T, m mode, named bool) {
 		if err := openapi3filter.ValidateRequest(t.Context(), in); err != nil {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
-		for _, answer := range []bridge.Answer{replied, {Status: bridge.Pending}, {Status: bridge.Closed, Cursor: cursor, Agent: bridge.AgentLeft}, {Status: bridge.Unavailable, Cursor: cursor}} {
+		for _, answer := range []bridge.Answer{replied, {Status: bridge.Pending}, {Status: bridge.Pending, WaitingSince: sent}, {Status: bridge.Closed, Cursor: cursor, Agent: bridge.AgentLeft}, {Status: bridge.Unavailable, Cursor: cursor}} {
 			w := serve(newServer(t, m.Config, &desk{answer: answer}), again())
 			if described(t, in, w); w.Code != 200 {
 				t.Errorf("%s %s = %d %s, want 200", r.Method, r.URL, w.Code, w.Body)

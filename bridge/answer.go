@@ -1,5 +1,7 @@
 package bridge
 
+import "time"
+
 // Status is how a wait ended.
 type Status string
 
@@ -29,7 +31,12 @@ type Answer struct {
 	Messages []Message
 	Cursor   Cursor
 	Agent    AgentState
-	More     bool // replies are left that did not fit; they follow the cursor
+	// WaitingSince is when the first question was said, by the desk's clock, that no
+	// agent has written after; whatever an agent wrote counts, a greeting does not.
+	// It is zero when there is none, while an agent is in, and once nobody is
+	// expected to answer: the conversation is closing or nobody comes to it.
+	WaitingSince time.Time
+	More         bool // replies are left that did not fit; they follow the cursor
 
 	written func() // what is to be remembered once the answer reached its caller; may be nil
 }

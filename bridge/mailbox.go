@@ -169,6 +169,9 @@ type Inbox struct {
 	LookAge time.Duration // since the last look was claimed; negative: never
 	Closed  Closing
 	Agent   AgentState
+	// Unanswered is when the customer's first message was said that no agent's
+	// follows, up to Mark; zero for none.
+	Unanswered time.Time
 	// Abandoned: no agent has come, and none is expected. Once an agent has joined,
 	// left or said something it is false for good.
 	Abandoned bool

@@ -29,7 +29,7 @@ func KindOf(author string, person bool) Kind {
 }
 
 // Message is one message of a conversation, as the mailbox keeps it. Of a
-// customer's own message only SID, Index, Kind and Nonce are kept.
+// customer's own message only SID, Index, Kind, SentAt and Nonce are kept.
 type Message struct {
 	SID         string    `json:"sid"`
 	Index       int       `json:"index"`

@@ -101,6 +101,9 @@ func (p *play) call(name string, who bridge.Customer, after bridge.Cursor, wait 
 			if err := p.desk.contiguous(who, after, a); err != nil {
 				p.failed("%s: %v", name, err)
 			}
+			if err := p.desk.waitingFor(who, a); err != nil {
+				p.failed("%s: %v", name, err)
+			}
 			if a.Status == bridge.Closed {
 				if err := p.desk.closedFor(who, a); err != nil {
 					p.failed("%s: %v", name, err)

@@ -200,7 +200,7 @@ func (r *reading) partial(in Inbox) Answer {
 
 // answer is what the caller gets, with the cursor at the end of it.
 func (r *reading) answer(status Status, in Inbox) Answer {
-	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Messages: []Message{}}
+	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Messages: []Message{}, WaitingSince: r.waitingSince(in)}
 	fits := r.fitting()
 	for _, m := range r.replies[:fits] {
 		a.Messages = append(a.Messages, m.Message)
@@ -214,4 +214,13 @@ func (r *reading) answer(status Status, in Inbox) Answer {
 		a.Cursor = r.after
 	}
 	return a
+}
+
+// waitingSince is known only of the last conversation, by a mailbox that is not behind.
+func (r *reading) waitingSince(in Inbox) time.Time {
+	over := in.Closed != NotClosed || in.Abandoned
+	if over || in.Agent == AgentJoined || in.Mark < r.mark || len(r.later) > 0 {
+		return time.Time{}
+	}
+	return in.Unanswered
 }

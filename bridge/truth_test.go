@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"flexbridge/bridge"
 )
@@ -140,6 +141,33 @@ func (d *desk) unavailableFor(who bridge.Customer, a bridge.Answer) (sid string,
 		}
 	}
 	return c.sid, nil
+}
+
+// waitingFor fails if WaitingSince is not when the first question was said that no
+// agent's message follows, among the messages that the caller has heard of.
+func (d *desk) waitingFor(who bridge.Customer, a bridge.Answer) error {
+	if a.WaitingSince.IsZero() {
+		return nil
+	}
+	_, conversations := d.truth(who)
+	i := find(conversations, a.Cursor)
+	if i < 0 || a.Status == bridge.Closed || a.Status == bridge.Unavailable || a.Agent == bridge.AgentJoined {
+		return fmt.Errorf("%s, agents %s, but waiting since %v", a.Status, a.Agent, a.WaitingSince)
+	}
+	var first time.Time
+	for _, m := range conversations[i].messages {
+		switch {
+		case m.Index > a.Cursor.Index && !a.More:
+		case m.Kind == bridge.FromAgent:
+			first = time.Time{}
+		case m.Kind == bridge.FromCustomer && first.IsZero():
+			first = m.SentAt
+		}
+	}
+	if !first.Equal(a.WaitingSince) {
+		return fmt.Errorf("waiting since %v at %v, want %v", a.WaitingSince, a.Cursor, first)
+	}
+	return nil
 }
 
 // saidInVain tells whether a question stands where no agent ever spoke.

@@ -34,6 +34,9 @@ func TestUnavailableIsToldAsSoonAsItIsKnown(t *testing.T) {
 			if got.Agent != bridge.AgentWaiting || got.Cursor != bridge.At(0, sid, 1) || got.after > 38*time.Second {
 				t.Errorf("answer = %s, %v after %v, want one of a customer who waits, with all of it read, once a look told", got.Agent, got.Cursor, got.after)
 			}
+			if !got.WaitingSince.IsZero() {
+				t.Errorf("nobody comes, but the question waits since %v", got.WaitingSince)
+			}
 		}
 	})
 }

@@ -36,8 +36,10 @@
 // are in), in:<participant> (1, or 0 once it left), hope (1: no agent is coming, 2:
 // one has come, which is for good), m:<Index> (JSON), n:<nonce> (the Index of a
 // message that the customer said under it), beyond (the known indices above the
-// mark) and holes (the ranges that were believed not to exist, below it).
-// The last two keep the cost of a change and of a read from growing with the
+// mark, each with whose it is), holes (the ranges that were believed not to exist,
+// below it), spoke (the Index of the agents' last message up to the mark) and
+// unanswered (the indices of the customer's after that one).
+// The last four keep the cost of a change and of a read from growing with the
 // conversation or with an absurd Index.
 //
 // Clocks: in Redis only the server's counts, and ages leave it as durations, so

@@ -8,28 +8,6 @@ import (
 	"flexbridge/bridge"
 )
 
-// box is a conversation.
-type box struct {
-	owner          *bridge.Owner
-	mark, top, own int
-	gapAt, looked  time.Time
-	closed         bridge.Closing
-	participants   map[string]bool // whether it is in; false once it left
-	hope           hope
-	letters        map[int]letter
-	indices        []int          // of letters, ascending
-	nonces         map[string]int // indices of the customer's messages
-}
-
-func newBox() *box {
-	return &box{
-		mark: -1, top: -1, own: -1,
-		participants: make(map[string]bool),
-		letters:      make(map[int]letter),
-		nonces:       make(map[string]int),
-	}
-}
-
 // box returns the conversation's, a new one if there is none; m.mu is held.
 func (m *Memory) box(conversation string, now time.Time) *box {
 	if e := m.boxes.at(conversation, now); e != nil {
@@ -69,97 +47,6 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 	return kept, nil
 }
 
-// put keeps the letters that are not there yet. One at or below the mark is late.
-func (b *box) put(letters []letter) (kept bridge.Kept) {
-	for _, l := range letters {
-		if l.nonce != "" {
-			b.nonces[l.nonce] = l.index
-		}
-		if _, there := b.letters[l.index]; there {
-			continue
-		}
-		b.letters[l.index] = l
-		at, _ := slices.BinarySearch(b.indices, l.index)
-		b.indices = slices.Insert(b.indices, at, l.index)
-		b.top = max(b.top, l.index)
-		kept.New++
-		if l.index <= b.mark {
-			kept.Late++
-			if l.own {
-				b.own = max(b.own, l.index)
-			}
-		}
-	}
-	return kept
-}
-
-// advance moves the mark over the run now known, and past the holes below believe.
-func (b *box) advance(believe int) {
-	first, _ := slices.BinarySearch(b.indices, b.mark+1)
-	for _, i := range b.indices[first:] {
-		if i != b.mark+1 && i > believe {
-			return
-		}
-		b.mark = i
-		if b.letters[i].own {
-			b.own = i
-		}
-	}
-}
-
-// noteGap notes since when the message beyond the present gap has been there.
-func (b *box) noteGap(before int, now time.Time) {
-	switch {
-	case b.top == b.mark:
-		b.gapAt = time.Time{}
-	case b.mark != before || b.gapAt.IsZero():
-		b.gapAt = now
-	}
-}
-
-func (b *box) come(sids []string) (changed bool) {
-	for _, sid := range sids {
-		if _, known := b.participants[sid]; !known {
-			b.participants[sid], changed = true, true
-		}
-	}
-	return changed
-}
-
-func (b *box) leave(sids []string) (changed bool) {
-	for _, sid := range sids {
-		if in, known := b.participants[sid]; sid != "" && (in || !known) {
-			b.participants[sid], changed = false, true
-		}
-	}
-	return changed
-}
-
-// rise sets what is set once, and what only rises.
-func (b *box) rise(u bridge.Update) (changed bool) {
-	if u.Owner != nil && b.owner == nil {
-		owner := *u.Owner
-		b.owner, changed = &owner, true
-	}
-	closed := u.Closed
-	if b.top > b.mark {
-		closed = min(closed, bridge.CloseHeard)
-	}
-	if closed > b.closed {
-		b.closed, changed = closed, true
-	}
-	return changed
-}
-
-// turn notes that an agent has come, or, before that, that none will.
-func (b *box) turn(h hope) (changed bool) {
-	if h <= b.hope {
-		return false
-	}
-	b.hope = h
-	return true
-}
-
 // Read returns what is known; see bridge.Mailbox.
 func (m *Memory) Read(ctx context.Context, conversation string, after int) (bridge.Inbox, error) {
 	now, err := m.enter(ctx)
@@ -186,6 +73,9 @@ func (m *Memory) Read(ctx context.Context, conversation string, after int) (brid
 	if !b.looked.IsZero() {
 		in.LookAge = now.Sub(b.looked)
 	}
+	if in.Unanswered, err = b.unanswered(); err != nil {
+		return bridge.Inbox{}, err
+	}
 	first, _ := slices.BinarySearch(b.indices, after+1)
 	for _, i := range b.indices[first:] {
 		if i > b.mark {
@@ -202,15 +92,6 @@ func (m *Memory) Read(ctx context.Context, conversation string, after int) (brid
 
 // never is the age of a look that was never claimed.
 const never = time.Duration(-1)
-
-func (b *box) in() (n int) {
-	for _, in := range b.participants {
-		if in {
-			n++
-		}
-	}
-	return n
-}
 
 // Find finds the customer's message by its nonce; see bridge.Mailbox.
 func (m *Memory) Find(ctx context.Context, conversation, nonce string) (int, bool, error) {

@@ -14,9 +14,28 @@ const maxIndex = 999_999_999
 // letter is a message in its stored form.
 type letter struct {
 	index int
-	own   bool   // the customer's
+	whose whose
 	nonce string // of the customer's own, if known
 	text  string
+}
+
+// whose is a message's author, as far as the mailbox tells them apart.
+type whose int
+
+const (
+	others whose = iota
+	customers
+	agents
+)
+
+func whoseOf(k bridge.Kind) whose {
+	switch k {
+	case bridge.FromCustomer:
+		return customers
+	case bridge.FromAgent:
+		return agents
+	}
+	return others
 }
 
 // seal brings messages into the stored form, the same for Memory and Redis.
@@ -27,8 +46,9 @@ func seal(messages []bridge.Message) ([]letter, error) {
 			return nil, fmt.Errorf("message %s has Index %d, not 0 to %d", m.SID, m.Index, maxIndex)
 		}
 		m.SentAt = m.SentAt.UTC()
-		own := m.Kind == bridge.FromCustomer
-		if own {
+		l := letter{index: m.Index, whose: whoseOf(m.Kind)}
+		if l.whose == customers {
+			l.nonce = m.Nonce
 			// What the customer said is the desk's to keep; we only need to find it.
 			m = bridge.Message{SID: m.SID, Index: m.Index, Kind: m.Kind, Nonce: m.Nonce, SentAt: m.SentAt}
 		}
@@ -36,10 +56,8 @@ func seal(messages []bridge.Message) ([]letter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("message %s: %w", m.SID, err)
 		}
-		letters[i] = letter{index: m.Index, own: own, text: string(text)}
-		if own {
-			letters[i].nonce = m.Nonce
-		}
+		l.text = string(text)
+		letters[i] = l
 	}
 	return letters, nil
 }

@@ -27,7 +27,7 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 		string(owner.Customer), owner.Generation, int(hopeOf(u)), len(letters), len(came),
 	}
 	for _, l := range letters {
-		args = append(args, l.index, bit(l.own), l.nonce, l.text)
+		args = append(args, l.index, int(l.whose), l.nonce, l.text)
 	}
 	for _, sid := range came {
 		args = append(args, sid)
@@ -71,6 +71,13 @@ func (r *Redis) Read(ctx context.Context, conversation string, after int) (bridg
 	in.LookAge = answer.age("looked", never)
 	h, _ := answer.number("hope", int(unsaid))
 	in.Abandoned = hope(h) == none
+	if text, waits := answer.text("unanswered"); waits {
+		message, err := unseal(text)
+		if err != nil {
+			return bridge.Inbox{}, err
+		}
+		in.Unanswered = message.SentAt
+	}
 	for _, text := range answer.list("messages") {
 		message, err := unseal(text)
 		if err != nil {

@@ -77,12 +77,17 @@ func TestPendingAnswerIsReadLater(t *testing.T) {
 		w := newWorld(t, redis, flexsim.Config{})
 		r := w.start(nil)
 		got := w.want(now(r.send(t.Context(), "ann", map[string]any{"msg": "may I?", "wait": 0})), "pending", "")
-		if got.Agent != "waiting" {
-			t.Fatalf("agent = %s, want waiting", got.Agent)
+		sid := w.asked("may I?")
+		c, _ := w.twilio.Conversation(sid)
+		if since := c.Messages[0].Created.UTC().Format(time.RFC3339); got.Agent != "waiting" || got.Since != since {
+			t.Fatalf("agent = %s since %s, want waiting since %s", got.Agent, got.Since, since)
 		}
-		w.reply(w.asked("may I?"), "you may")
+		w.reply(sid, "you may")
 		for range 2 {
-			w.want(now(r.replies(t.Context(), "ann", got.Cursor, 10)), "replied", "you may")
+			got := w.want(now(r.replies(t.Context(), "ann", got.Cursor, 10)), "replied", "you may")
+			if got.Since != "" {
+				t.Fatalf("answered, but waiting since %s", got.Since)
+			}
 		}
 	})
 }

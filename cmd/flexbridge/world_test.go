@@ -171,6 +171,7 @@ type answer struct {
 	Cursor string
 	Agent  string
 	Next   string
+	Since  string `json:"waiting_since"`
 	Code   string
 	Detail string
 	Field  string

@@ -2,10 +2,12 @@
 -- below `believe`, and wake the conversation's watchers if anything changed.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
 -- an owner [6] owner or '' [7] its generation [8] hope [9] number of messages [10] number of those who joined, then for
--- each message its index, 1 if the customer's own, its nonce or '', and JSON, then who joined, then who left
+-- each message its index, whose it is (1 the customer's, 2 an agent's), its nonce or '', and JSON, then who joined, then
+-- who left
 -- Returns {mark, messages that were not there, of those how many at or below the mark before}.
 local key, believe, closing, heard = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 1
-local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes', 'hope')
+local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes', 'hope',
+  'spoke', 'unanswered')
 local function number(field, value, default)
   if not value then return default end
   return tonumber(value) or error(field .. ' is not a number: ' .. value)
@@ -17,10 +19,22 @@ local hope, hoped = tonumber(ARGV[8]), number('hope', f[10], 0)
 local before = mark
 if ARGV[5] == '1' and not owner then return {mark, 0, 0} end
 
--- The indices known above the mark, each with whether it is the customer's own.
+-- The indices known above the mark, each with whose message it is.
 local beyond = {}
-for index, mine in string.gmatch(f[8] or '', '(%d+):(%d)') do
-  beyond[#beyond + 1] = {tonumber(index), mine == '1'}
+for index, whose in string.gmatch(f[8] or '', '(%d+):(%d)') do
+  beyond[#beyond + 1] = {tonumber(index), whose}
+end
+
+-- Up to the mark: the last of the agents' messages, and the customer's after it.
+local spoke, unanswered = number('spoke', f[11], -1), {}
+for index in string.gmatch(f[12] or '', '%d+') do unanswered[#unanswered + 1] = tonumber(index) end
+local function note(index, whose)
+  if whose == '1' then
+    own = math.max(own, index)
+    unanswered[#unanswered + 1] = index
+  elseif whose == '2' then
+    spoke = math.max(spoke, index)
+  end
 end
 
 -- A message that is late lies in a range of holes; what remains of the range stands on either side of it.
@@ -38,16 +52,16 @@ end
 
 local new, late, changed, at = 0, 0, false, 11
 for _ = 1, tonumber(ARGV[9]) do
-  local index, mine = tonumber(ARGV[at]), ARGV[at + 1] == '1'
+  local index, whose = tonumber(ARGV[at]), ARGV[at + 1]
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
     new, top = new + 1, math.max(top, index)
     if index > mark then
-      beyond[#beyond + 1] = {index, mine}
+      beyond[#beyond + 1] = {index, whose}
     else
       late = late + 1
       fill(index)
-      if mine then own = math.max(own, index) end
+      note(index, whose)
     end
   end
   at = at + 4
@@ -62,7 +76,7 @@ for i, known in ipairs(beyond) do
     holes = holes .. (mark + 1) .. '-' .. (index - 1) .. ','
   end
   mark, passed = index, i
-  if known[2] then own = index end
+  note(index, known[2])
 end
 
 local first_left = at + tonumber(ARGV[10])
@@ -94,13 +108,19 @@ end
 if new == 0 and mark == before and not changed then return {mark, 0, 0} end
 
 local rest = {}
-for i = passed + 1, #beyond do rest[#rest + 1] = beyond[i][1] .. ':' .. (beyond[i][2] and 1 or 0) end
-redis.call('HSET', key, 'mark', mark, 'top', top, 'own', own)
+for i = passed + 1, #beyond do rest[#rest + 1] = beyond[i][1] .. ':' .. beyond[i][2] end
+table.sort(unanswered)
+local still = {}
+for _, index in ipairs(unanswered) do
+  if index > spoke then still[#still + 1] = index end
+end
+redis.call('HSET', key, 'mark', mark, 'top', top, 'own', own, 'spoke', spoke)
 local function set(field, value)
   if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
 end
 set('beyond', table.concat(rest, ','))
 set('holes', holes)
+set('unanswered', table.concat(still, ','))
 if top == mark then
   set('gap_at', '')
 elseif mark ~= before or not gap then

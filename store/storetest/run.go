@@ -28,6 +28,8 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"believe", believe},
 		{"late", late},
 		{"own", own},
+		{"unanswered", unanswered},
+		{"unanswered in any order", unansweredInAnyOrder},
 		{"absurd index", absurdIndex},
 		{"refused index", refusedIndex},
 		{"gap age", gapAge},

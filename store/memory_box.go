@@ -1,0 +1,150 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"flexbridge/bridge"
+)
+
+// box is a conversation.
+type box struct {
+	owner          *bridge.Owner
+	mark, top, own int
+	gapAt, looked  time.Time
+	closed         bridge.Closing
+	participants   map[string]bool // whether it is in; false once it left
+	hope           hope
+	letters        map[int]letter
+	indices        []int          // of letters, ascending
+	nonces         map[string]int // indices of the customer's messages
+}
+
+func newBox() *box {
+	return &box{
+		mark: -1, top: -1, own: -1,
+		participants: make(map[string]bool),
+		letters:      make(map[int]letter),
+		nonces:       make(map[string]int),
+	}
+}
+
+// put keeps the letters that are not there yet. One at or below the mark is late.
+func (b *box) put(letters []letter) (kept bridge.Kept) {
+	for _, l := range letters {
+		if l.nonce != "" {
+			b.nonces[l.nonce] = l.index
+		}
+		if _, there := b.letters[l.index]; there {
+			continue
+		}
+		b.letters[l.index] = l
+		at, _ := slices.BinarySearch(b.indices, l.index)
+		b.indices = slices.Insert(b.indices, at, l.index)
+		b.top = max(b.top, l.index)
+		kept.New++
+		if l.index <= b.mark {
+			kept.Late++
+			if l.whose == customers {
+				b.own = max(b.own, l.index)
+			}
+		}
+	}
+	return kept
+}
+
+// advance moves the mark over the run now known, and past the holes below believe.
+func (b *box) advance(believe int) {
+	first, _ := slices.BinarySearch(b.indices, b.mark+1)
+	for _, i := range b.indices[first:] {
+		if i != b.mark+1 && i > believe {
+			return
+		}
+		b.mark = i
+		if b.letters[i].whose == customers {
+			b.own = i
+		}
+	}
+}
+
+// noteGap notes since when the message beyond the present gap has been there.
+func (b *box) noteGap(before int, now time.Time) {
+	switch {
+	case b.top == b.mark:
+		b.gapAt = time.Time{}
+	case b.mark != before || b.gapAt.IsZero():
+		b.gapAt = now
+	}
+}
+
+func (b *box) come(sids []string) (changed bool) {
+	for _, sid := range sids {
+		if _, known := b.participants[sid]; !known {
+			b.participants[sid], changed = true, true
+		}
+	}
+	return changed
+}
+
+func (b *box) leave(sids []string) (changed bool) {
+	for _, sid := range sids {
+		if in, known := b.participants[sid]; sid != "" && (in || !known) {
+			b.participants[sid], changed = false, true
+		}
+	}
+	return changed
+}
+
+// rise sets what is set once, and what only rises.
+func (b *box) rise(u bridge.Update) (changed bool) {
+	if u.Owner != nil && b.owner == nil {
+		owner := *u.Owner
+		b.owner, changed = &owner, true
+	}
+	closed := u.Closed
+	if b.top > b.mark {
+		closed = min(closed, bridge.CloseHeard)
+	}
+	if closed > b.closed {
+		b.closed, changed = closed, true
+	}
+	return changed
+}
+
+// turn notes that an agent has come, or, before that, that none will.
+func (b *box) turn(h hope) (changed bool) {
+	if h <= b.hope {
+		return false
+	}
+	b.hope = h
+	return true
+}
+
+func (b *box) in() (n int) {
+	for _, in := range b.participants {
+		if in {
+			n++
+		}
+	}
+	return n
+}
+
+// unanswered is when the customer's first message was said that no agent's
+// follows, up to the mark; zero for none.
+func (b *box) unanswered() (time.Time, error) {
+	first := ""
+	for _, i := range slices.Backward(b.indices) {
+		l := b.letters[i]
+		if i <= b.mark && l.whose == agents {
+			break
+		}
+		if i <= b.mark && l.whose == customers {
+			first = l.text
+		}
+	}
+	if first == "" {
+		return time.Time{}, nil
+	}
+	m, err := unseal(first)
+	return m.SentAt, err
+}
