@@ -38,13 +38,21 @@ func TestNobodyOnShift(t *testing.T) {
 		pending(<-w.await(ann, cursor, 40*time.Second), false, 2, "in the morning")
 		on = false
 		time.Sleep(time.Minute)
+		pending(<-w.await(ann, cursor, 40*time.Second), true, 3, "at night again")
+		time.Sleep(time.Minute)
+		w.deliver(sidOf(ann, 0), w.desk.greets(sidOf(ann, 0), "welcome"))
+		got := <-w.await(ann, cursor, 40*time.Second)
+		if want(t, got, bridge.Replied, "welcome"); got.OffShift {
+			t.Error("OffShift by what the desk told more than a minute ago")
+		}
+		cursor = pending(<-w.await(ann, got.Cursor, 40*time.Second), true, 4, "and still")
 		waiter := w.await(ann, cursor, 40*time.Second)
 		w.reply(sidOf(ann, 0), "yes")
-		got := <-waiter
+		got = <-waiter
 		if want(t, got, bridge.Replied, "yes"); got.OffShift {
 			t.Error("answered, and nobody on shift")
 		}
 		time.Sleep(time.Minute)
-		pending(<-w.await(ann, got.Cursor, 40*time.Second), false, 2, "while an agent is there")
+		pending(<-w.await(ann, got.Cursor, 40*time.Second), false, 4, "while an agent is there")
 	})
 }
