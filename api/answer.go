@@ -78,20 +78,23 @@ func (a *API) newMessage(m bridge.Message) message {
 var situations = []struct {
 	status bridge.Status
 	agent  bridge.AgentState
+	off    bool // nobody is on shift
 	next   string
 	told   string
 }{
-	{bridge.Replied, "", "Go on with these replies; to wait for another call <wait><after>, to ask or say more call <ask><after>.",
+	{bridge.Replied, "", false, "Go on with these replies; to wait for another call <wait><after>, to ask or say more call <ask><after>.",
 		"Replies have come. Tell the user what they say, and who says it."},
-	{bridge.Pending, bridge.AgentJoined, "An agent is in the conversation and has not answered so far: do not send the question again, call <wait><after> to go on waiting.",
+	{bridge.Pending, bridge.AgentJoined, false, "An agent is in the conversation and has not answered so far: do not send the question again, call <wait><after> to go on waiting.",
 		"A person has the question and has not answered it so far. Tell the user so."},
-	{bridge.Pending, bridge.AgentLeft, "No agent is in the conversation just now, the question stands<since>: do not send it again, call <wait><after> to go on waiting.",
+	{bridge.Pending, "", true, "No agent is available just now, the question stands<since> and is answered when one is: do not send it again, tell the user so; call <wait><after> later to read the reply.",
+		"No person is available just now. The question stands<since> and is answered when somebody comes, which may take long. Tell the user so."},
+	{bridge.Pending, bridge.AgentLeft, false, "No agent is in the conversation just now, the question stands<since>: do not send it again, call <wait><after> to go on waiting.",
 		"The question stands<since>, and the person who was there has left for now. Tell the user so."},
-	{bridge.Pending, "", "The question is with the desk and no agent has taken it so far<since>: do not send it again, call <wait><after> to go on waiting.",
+	{bridge.Pending, "", false, "The question is with the desk and no agent has taken it so far<since>: do not send it again, call <wait><after> to go on waiting.",
 		"The question is with the people at the desk, and none of them has taken it so far<since>. Tell the user that a person is being asked, which may take a while."},
-	{bridge.Closed, "", "The conversation has been closed: a question that is still open may be sent again with <ask><again>, which starts a new conversation.",
+	{bridge.Closed, "", false, "The conversation has been closed: a question that is still open may be sent again with <ask><again>, which starts a new conversation.",
 		"The conversation has been closed, and no more replies come in it. Tell the user so."},
-	{bridge.Unavailable, "", "No agent can answer now: do not wait for one, tell the user so; the question may be asked again later as a new one with <ask><again>, which starts a new conversation.",
+	{bridge.Unavailable, "", false, "No agent can answer now: do not wait for one, tell the user so; the question may be asked again later as a new one with <ask><again>, which starts a new conversation.",
 		"Nobody can answer now: no person took the question. Tell the user so. The question may be asked again later."},
 }
 
@@ -126,7 +129,7 @@ func situation(a bridge.Answer) (next, told string) {
 		return nextNever, toldNever
 	}
 	for _, s := range situations {
-		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") {
+		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") && (a.OffShift || !s.off) {
 			since := strings.NewReplacer("<since>", since(a.WaitingSince))
 			return since.Replace(s.next), since.Replace(s.told)
 		}

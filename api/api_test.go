@@ -157,6 +157,7 @@ var answers = map[string]bridge.Answer{
 	"pending_joined":   {Status: bridge.Pending, Agent: bridge.AgentJoined, Cursor: cursor},
 	"pending_left":     {Status: bridge.Pending, Agent: bridge.AgentLeft, Cursor: cursor, WaitingSince: sent},
 	"pending_since":    {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: cursor, WaitingSince: sent.In(time.FixedZone("", 3600))},
+	"pending_offshift": {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: cursor, WaitingSince: sent, OffShift: true},
 	"pending_messages": {Status: bridge.Pending, Agent: bridge.AgentWaiting, Cursor: cursor, Messages: replied.Messages[:1]},
 	"pending_opening":  {Status: bridge.Pending},
 	"closed":           {Status: bridge.Closed, Agent: bridge.AgentLeft, Cursor: cursor},

@@ -36,7 +36,10 @@ type Answer struct {
 	// It is zero when there is none, while an agent is in, and once nobody is
 	// expected to answer: the conversation is closing or nobody comes to it.
 	WaitingSince time.Time
-	More         bool // replies are left that did not fit; they follow the cursor
+	// OffShift: while it is waiting, nobody was on shift within the last minute, as
+	// far as the desk tells. The question stands, and whoever comes finds it.
+	OffShift bool
+	More     bool // replies are left that did not fit; they follow the cursor
 
 	written func() // what is to be remembered once the answer reached its caller; may be nil
 }

@@ -97,6 +97,7 @@ type Bridge struct {
 	ration  ration
 	readers ration // within it: what is looked up for those who only read
 	hints   hints
+	shift   shift
 	late    atomic.Int64 // reports that wait for the mailbox
 	running sync.WaitGroup
 

@@ -57,6 +57,10 @@ type Desk interface {
 	// known. At most three calls.
 	Abandoned(ctx context.Context, conversation string) (bool, error)
 
+	// OnShift tells whether any agent can take a conversation now. True where that
+	// cannot be known. At most one call.
+	OnShift(context.Context) (bool, error)
+
 	// Since lists the messages with an Index above after, ascending. One call for
 	// every hundred.
 	Since(ctx context.Context, conversation string, after int) (Listing, error)

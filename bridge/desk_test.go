@@ -22,6 +22,7 @@ type desk struct {
 	late          int                   // calls that are still to take effect
 	report        func(bridge.Event)    // what a hook reports; may be nil
 	made          int                   // conversations, ever
+	onShift       func() bool           // nil: likewise
 	abandoned     func(sid string) bool // nil: a desk that cannot know makes no call
 }
 
@@ -281,6 +282,26 @@ func (d *desk) Abandoned(ctx context.Context, sid string) (abandoned bool, err e
 		abandoned = known(sid)
 		return nil
 	})
+}
+
+func (d *desk) OnShift(ctx context.Context) (on bool, err error) {
+	d.mu.Lock()
+	tell := d.onShift
+	d.mu.Unlock()
+	if tell == nil {
+		return true, nil
+	}
+	return on, d.call(ctx, "shift", func() error {
+		on = tell()
+		return nil
+	})
+}
+
+// shifts makes the desk tell whether anybody is on shift.
+func (d *desk) shifts(on func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.onShift = on
 }
 
 // knows makes the desk tell which conversations are abandoned.

@@ -14,7 +14,7 @@ type lookout struct {
 	place    place
 	deadline time.Time
 	last     time.Time // when to look before the deadline; zero once done
-	alone    bool      // no agent has come yet
+	agent    AgentState
 
 	doubtful time.Time     // since when the mailbox is known to be behind, or zero
 	again    time.Time     // when to look for that reason
@@ -30,7 +30,7 @@ func (b *Bridge) lookout(p place, deadline time.Time) *lookout {
 // and returns when to come back, at the latest the deadline.
 func (l *lookout) due(ctx context.Context, in Inbox, behind bool) time.Time {
 	now := time.Now()
-	l.alone = in.Agent == AgentWaiting
+	l.agent = in.Agent
 	from := in.unsure()
 	next := l.deadline
 	for _, t := range []time.Time{
@@ -104,6 +104,9 @@ func (l *lookout) forDeadline(ctx context.Context, now time.Time, from int) time
 		return l.last
 	}
 	l.last = time.Time{}
+	if l.agent != AgentJoined {
+		l.b.askShift(ctx)
+	}
 	if !l.b.ration.take() {
 		l.b.log.WarnContext(ctx, "a look before a deadline was refused: too many in this second")
 		return time.Time{}
@@ -114,7 +117,7 @@ func (l *lookout) forDeadline(ctx context.Context, now time.Time, from int) time
 
 // start looks in the background unless somebody has during the last d.
 func (l *lookout) start(ctx context.Context, from int, d time.Duration) {
-	b, p, alone := l.b, l.place, l.alone
+	b, p, alone := l.b, l.place, l.agent == AgentWaiting
 	b.background(ctx, b.config.LookLimit, func(ctx context.Context) {
 		mine, err := b.mail.Claim(ctx, p.conversation, d)
 		if err == nil && mine {

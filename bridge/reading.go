@@ -201,6 +201,7 @@ func (r *reading) partial(in Inbox) Answer {
 // answer is what the caller gets, with the cursor at the end of it.
 func (r *reading) answer(status Status, in Inbox) Answer {
 	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Messages: []Message{}, WaitingSince: r.waitingSince(in)}
+	a.OffShift = !a.WaitingSince.IsZero() && r.b.shift.isOff()
 	fits := r.fitting()
 	for _, m := range r.replies[:fits] {
 		a.Messages = append(a.Messages, m.Message)

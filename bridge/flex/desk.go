@@ -43,6 +43,9 @@ type Config struct {
 	FlowSID                   string
 	WorkspaceSID, WorkflowSID string
 
+	// TellShift has OnShift ask for the workers of the workspace, which is required then.
+	TellShift bool
+
 	// ServiceSID is the conversation service; empty is the account's default one,
 	// which has to be Flex's own ("Conversations best practices",
 	// twilio.com/docs/flex/developer/conversations/best-practices).
@@ -167,6 +170,8 @@ func (c Config) validate() error {
 		return errors.New("either the SID of a Studio flow or those of a workspace and a workflow must be given")
 	case c.WorkflowSID != "" && c.WorkspaceSID == "":
 		return errors.New("the SID of the workspace is missing")
+	case c.TellShift && c.WorkspaceSID == "":
+		return errors.New("who is on shift cannot be told without the SID of the workspace")
 	case utf8.RuneCountInString(c.CustomerName) > MaxCustomerName:
 		return fmt.Errorf("the customers' name has more than %d characters", MaxCustomerName)
 	case c.Keys == nil:

@@ -67,7 +67,7 @@ func TestTwiliosErrors(t *testing.T) {
 	for _, m := range methods {
 		want := bridge.ErrGone
 		switch m.name {
-		case "Close", "Find", "Create":
+		case "Close", "Find", "Create", "OnShift":
 			want = nil
 		case "Route by Interaction": // or it is the workspace that does not exist
 			want = bridge.ErrDeskRefused

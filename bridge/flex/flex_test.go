@@ -77,9 +77,9 @@ func newWorld(t *testing.T, change ...func(*flex.Config)) *world {
 	return w
 }
 
-// byInteractions changes the route.
+// byInteractions changes the route, and tells who is on shift.
 func byInteractions(c *flex.Config) {
-	c.FlowSID, c.WorkspaceSID, c.WorkflowSID = "", flexsim.WorkspaceSID, flexsim.WorkflowSID
+	c.FlowSID, c.WorkspaceSID, c.WorkflowSID, c.TellShift = "", flexsim.WorkspaceSID, flexsim.WorkflowSID, true
 }
 
 // open makes a conversation of the customer's with everything attached.
@@ -185,6 +185,10 @@ var methods = []method{
 			_, err := d.Abandoned(ctx, c)
 			return err
 		}},
+	{name: "OnShift", op: flexsim.ListWorkers, reads: true, interactions: true, call: func(ctx context.Context, d *flex.Desk, c string) error {
+		_, err := d.OnShift(ctx)
+		return err
+	}},
 }
 
 // outcomes are the errors of which a desk's error wraps one or none.

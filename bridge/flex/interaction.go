@@ -139,6 +139,24 @@ func (d *Desk) quiet(ctx context.Context, conversation string) (bool, error) {
 	})
 }
 
+// OnShift reports whether a worker of the workspace is in an activity that makes
+// it available, whatever its queue ("Worker Resource",
+// twilio.com/docs/taskrouter/api/worker). Without TellShift it is true without a call.
+func (d *Desk) OnShift(ctx context.Context) (bool, error) {
+	if !d.config.TellShift {
+		return true, nil
+	}
+	params := new(taskrouter.ListWorkerParams).SetAvailable("true").SetPageSize(1)
+	on, err := read(ctx, d, "listing the available workers", func(t *trip) (bool, error) {
+		page, err := taskrouter.NewApiService(t.handler).PageWorker(url.PathEscape(d.config.WorkspaceSID), params, "", "")
+		if err == nil && page.Workers == nil {
+			err = errIncomplete // which is not the same as none
+		}
+		return err == nil && len(page.Workers) > 0, err
+	})
+	return on, withoutFlex(err)
+}
+
 // withoutFlex corrects the meaning of a 404 to calls that are not about a
 // conversation alone: Flex may not know the workspace or the workflow.
 func withoutFlex(err error) error {

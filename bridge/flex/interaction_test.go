@@ -153,6 +153,34 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
+func TestOnShift(t *testing.T) {
+	w := newWorld(t)
+	here, away := flexsim.Resource{SID: "WK1"}, flexsim.Resource{SID: "WK2"}
+	for _, row := range []struct {
+		workspace flexsim.Workspace
+		want      bool
+	}{
+		{flexsim.Workspace{}, false},
+		{flexsim.Workspace{Unavailable: []flexsim.Resource{away}}, false},
+		{flexsim.Workspace{Available: []flexsim.Resource{here}, Unavailable: []flexsim.Resource{away}}, true},
+	} {
+		row.workspace.SID = flexsim.WorkspaceSID
+		w.sim.SetWorkspaces(row.workspace)
+		w.sim.Reset()
+		if got, err := w.interactions.OnShift(t.Context()); err != nil || got != row.want || w.sim.Count() != 1 {
+			t.Errorf("OnShift = %v, %v after %d calls with %+v, want %v after 1", got, err, w.sim.Count(), row.workspace, row.want)
+		}
+	}
+	w.sim.SetWorkspaces()
+	w.sim.Reset()
+	_, err := w.interactions.OnShift(t.Context())
+	w.outcome(t, "OnShift without the workspace", err, bridge.ErrDeskRefused)
+	w.sim.Reset()
+	if got, err := w.OnShift(t.Context()); !got || err != nil || w.sim.Count() != 0 {
+		t.Errorf("OnShift = %v, %v after %d calls where it is not asked for, want true after none", got, err, w.sim.Count())
+	}
+}
+
 // TestAbandonedOnTheStudioRoute: with a workspace by the tasks that Send to Flex made,
 // of which there must be one; without a workspace it cannot be known.
 func TestAbandonedOnTheStudioRoute(t *testing.T) {
@@ -258,7 +286,7 @@ func TestHosts(t *testing.T) {
 		switch m.name {
 		case "Route by Interaction":
 			want = "flex-api.twilio.com:443"
-		case "Abandoned":
+		case "Abandoned", "OnShift":
 			want = "taskrouter.twilio.com:443"
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // without another try

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,4 +159,32 @@ func TestNobodyTakesTheTask(t *testing.T) {
 		return err == nil && got.Status == "unavailable"
 	})
 	p.says(t, "no agent is coming: the hand-over came to nothing, and the conversation is open")
+}
+
+// TestNobodyOnShift: who waits is told in words, the question stands, and whoever
+// comes answers it.
+func TestNobodyOnShift(t *testing.T) {
+	t.Parallel()
+	for route := range routes {
+		t.Run(route, func(t *testing.T) {
+			w := newWorld(t, nil, flexsim.Config{})
+			r := w.start(nil, routes[route], func(c *Config) {
+				c.WorkspaceSID, c.TellShift, c.Wait = flexsim.WorkspaceSID, true, 2*time.Second
+			})
+			w.twilio.SetWorkspaces(flexsim.Workspace{
+				SID: flexsim.WorkspaceSID, Name: "Flex Task Assignment",
+				Workflows:    []flexsim.Resource{{SID: flexsim.WorkflowSID}},
+				TaskChannels: []flexsim.Resource{{SID: flexsim.TaskChannelSID, UniqueName: "chat"}},
+				Unavailable:  []flexsim.Resource{{SID: "WK1"}},
+			})
+			asked := w.asking(r, "ann", "may I?")
+			sid := w.asked("may I?")
+			got := w.want(<-asked, "pending", "")
+			if !strings.HasPrefix(got.Next, "No agent is available just now") || got.Since == "" {
+				t.Errorf("next = %q, since %q, want the news that no agent is available", got.Next, got.Since)
+			}
+			w.reply(sid, "you may")
+			w.want(now(r.replies(t.Context(), "ann", got.Cursor, 2)), "replied", "you may")
+		})
+	}
 }

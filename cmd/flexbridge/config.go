@@ -35,6 +35,7 @@ type Config struct {
 	FlowSID            string `envconfig:"TWILIO_FLOW_SID" desc:"required, unless TWILIO_WORKSPACE_SID and TWILIO_WORKFLOW_SID are set; FW… of the Studio flow that sends to Flex"`
 	WorkspaceSID       string `envconfig:"TWILIO_WORKSPACE_SID" desc:"WS… of Flex's workspace in TaskRouter, to reach agents without a Studio flow; beside one, to be told when no agent is coming"`
 	WorkflowSID        string `envconfig:"TWILIO_WORKFLOW_SID" desc:"WW… of the workflow there that finds the agent"`
+	TellShift          bool   `envconfig:"TELL_NOBODY_ON_SHIFT" default:"false" desc:"true: who waits without an agent is told when no worker of TWILIO_WORKSPACE_SID is available, which is asked once a minute"`
 	ServiceSID         string `envconfig:"TWILIO_SERVICE_SID" desc:"IS… of the conversation service; empty: the account's default, which is Flex's"`
 	APIURL             string `envconfig:"TWILIO_API_URL" desc:"base URL that every REST call goes to instead of Twilio, path and query unchanged"`
 	CustomerName       string `envconfig:"CUSTOMER_NAME" desc:"how agents see every customer, such as Assistant's customer; empty: Assistant question"`
@@ -137,6 +138,7 @@ func (c Config) problems() (problems []error) {
 	check(!interactions || c.FlowSID == "", "TWILIO_FLOW_SID", "must be empty when TWILIO_WORKFLOW_SID is set: there is one route to the agents")
 	check(!interactions && c.WorkspaceSID == "" || sid("WS", c.WorkspaceSID), "TWILIO_WORKSPACE_SID", "must be WS and 32 hex digits")
 	check(!interactions || sid("WW", c.WorkflowSID), "TWILIO_WORKFLOW_SID", "must be WW and 32 hex digits")
+	check(!c.TellShift || c.WorkspaceSID != "", "TELL_NOBODY_ON_SHIFT", "must be false, or TWILIO_WORKSPACE_SID must be set")
 	check(c.ServiceSID == "" || sid("IS", c.ServiceSID), "TWILIO_SERVICE_SID", "must be IS and 32 hex digits")
 	check(c.APIURL == "" || api.SecureURL(c.APIURL), "TWILIO_API_URL", "must be an https URL (http on loopback only), as our credentials go there")
 	check(displayName(c.CustomerName), "CUSTOMER_NAME", fmt.Sprintf("must be at most %d printable characters", flex.MaxCustomerName))

@@ -165,6 +165,7 @@ func TestBadValues(t *testing.T) {
 		{name: "TWILIO_WORKSPACE_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKFLOW_SID": flexsim.WorkflowSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: flexsim.FlowSID, others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
 		{name: "TWILIO_WORKFLOW_SID", value: "", others: map[string]string{"TWILIO_FLOW_SID": "", "TWILIO_WORKSPACE_SID": flexsim.WorkspaceSID}},
+		{name: "TELL_NOBODY_ON_SHIFT", value: "true"},
 		{name: "TWILIO_SERVICE_SID", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "hunter2"},
 		{name: "TWILIO_API_URL", value: "ftp://hunter2.example.com"},

@@ -89,6 +89,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	}
 	t.desk.AccountSID, t.desk.AuthToken = c.AccountSID, string(c.AuthToken)
 	t.desk.APIKey, t.desk.APISecret = c.APIKey, string(c.APISecret)
+	t.desk.TellShift = c.TellShift
 	t.desk.FlowSID, t.desk.WorkspaceSID, t.desk.WorkflowSID = c.FlowSID, c.WorkspaceSID, c.WorkflowSID
 	t.desk.ServiceSID, t.desk.APIURL = c.ServiceSID, c.APIURL
 	t.desk.WebhookURL, t.desk.ConsoleScope = c.PublicURL+webhook.Path, c.WebhookScope == "console"

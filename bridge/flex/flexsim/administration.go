@@ -23,6 +23,7 @@ const (
 	ListWorkspaces       Op = "ListWorkspaces"
 	ListWorkflows        Op = "ListWorkflows"
 	ListTaskChannels     Op = "ListTaskChannels"
+	ListWorkers          Op = "ListWorkers"
 )
 
 const (
@@ -46,6 +47,7 @@ var administration = []route{
 	{DeleteFlow, "DELETE /v2/Flows/{flow}", "", 204, (*Sim).deleteFlow},
 	{ListWorkspaces, "GET /v1/Workspaces", paging, 200, (*Sim).listWorkspaces},
 	{ListWorkflows, "GET /v1/Workspaces/{workspace}/Workflows", paging, 200, (*Sim).listWorkflows},
+	{ListWorkers, "GET /v1/Workspaces/{workspace}/Workers", "Available " + paging, 200, (*Sim).listWorkers},
 	{ListTaskChannels, "GET /v1/Workspaces/{workspace}/TaskChannels", paging, 200, (*Sim).listTaskChannels},
 }
 

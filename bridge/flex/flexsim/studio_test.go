@@ -156,6 +156,7 @@ func TestAccountAndTaskRouter(t *testing.T) {
 		"/v1/Workspaces": "workspaces",
 		"/v1/Workspaces/" + flexsim.WorkspaceSID + "/Workflows":    "workflows",
 		"/v1/Workspaces/" + flexsim.WorkspaceSID + "/TaskChannels": "channels",
+		"/v1/Workspaces/" + flexsim.WorkspaceSID + "/Workers":      "workers",
 	} {
 		page := a.must("GET", path, nil)
 		if list, _ := page[key].([]any); len(list) == 0 || page["meta"].(map[string]any)["key"] != key {

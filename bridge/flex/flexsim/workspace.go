@@ -18,6 +18,8 @@ type Workspace struct {
 	SID, Name    string
 	Workflows    []Resource
 	TaskChannels []Resource
+	Available    []Resource // workers
+	Unavailable  []Resource // workers whose activity is a break or being offline
 }
 
 // Resource is a workflow, or a task channel, which has a unique name, too.
@@ -28,6 +30,7 @@ func flexWorkspaces() []Workspace {
 	return []Workspace{{
 		SID: WorkspaceSID, Name: "Flex Task Assignment",
 		Workflows: []Resource{{SID: WorkflowSID, Name: "Assign to Anyone"}},
+		Available: []Resource{{SID: "WK00000000000000000000000000000001", Name: "ana.lopez@example.com"}},
 		TaskChannels: []Resource{
 			{"TC00000000000000000000000000000001", "Default", "default"},
 			{TaskChannelSID, "Programmable Chat", "chat"},
@@ -86,6 +89,28 @@ func (s *Sim) listTaskChannels(r *request) (any, *problem) {
 	return listing(r, "channels", 50, 1000, w.TaskChannels, func(c Resource) any {
 		shape := s.shapeResource(taskrouterURL+"/v1/Workspaces/"+w.SID+"/TaskChannels/"+c.SID, c)
 		shape["workspace_sid"], shape["unique_name"], shape["channel_optimized_routing"] = w.SID, c.UniqueName, false
+		return shape
+	})
+}
+
+// listWorkers plays Available as it is documented: any text but these means those
+// who are not ("Worker Resource", twilio.com/docs/taskrouter/api/worker).
+func (s *Sim) listWorkers(r *request) (any, *problem) {
+	w, p := s.workspace(r)
+	if p != nil {
+		return nil, p
+	}
+	workers := slices.Concat(w.Available, w.Unavailable)
+	if r.Form.Has("Available") {
+		workers = w.Unavailable
+		if slices.Contains([]string{"true", "1", "yes"}, r.Form.Get("Available")) {
+			workers = w.Available
+		}
+	}
+	return listing(r, "workers", 50, 1000, workers, func(k Resource) any {
+		shape := s.shapeResource(taskrouterURL+"/v1/Workspaces/"+w.SID+"/Workers/"+k.SID, k)
+		shape["workspace_sid"], shape["attributes"] = w.SID, "{}"
+		shape["available"] = slices.Contains(w.Available, k)
 		return shape
 	})
 }
