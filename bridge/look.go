@@ -34,7 +34,7 @@ func (b *Bridge) look(ctx context.Context, p place, after int) (closed bool, err
 // conversation known: had the mailbox lost it meanwhile, any other would seem to
 // be all of it.
 func (b *Bridge) see(ctx context.Context, p place, after int) (Update, error) {
-	u := Update{OwnedOnly: after >= 0}
+	u := Update{OwnedOnly: after >= 0, From: after + 1}
 	if after < 0 {
 		u.Owner = &Owner{Customer: p.customer, Generation: p.generation}
 	}
@@ -44,7 +44,7 @@ func (b *Bridge) see(ctx context.Context, p place, after int) (Update, error) {
 		list, err = b.desk.Since(ctx, p.conversation, after)
 	}
 	if errors.Is(err, ErrGone) { // deleted, and its messages with it
-		u.Closed, u.Believe = CloseLooked, maxIndex
+		u.Closed, u.Believe, u.From = CloseLooked, maxIndex, 0
 		return u, nil
 	}
 	if err != nil {

@@ -39,6 +39,40 @@ func TestLookDuringWhichTheStoreIsLost(t *testing.T) {
 	})
 }
 
+// While a look lists what is new, the store is lost, and an older look from the
+// start, which was slow, makes less known than there was. The two together must not
+// pass for all of it.
+func TestLookUponAStoreThatKnowsLessThanBefore(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		sid := sidOf(ann, 0)
+		asked := w.ask(ann, "a?", asking{})
+		one := w.reply(sid, "one")
+		want(t, <-asked, bridge.Replied, "one")
+		cursor := bridge.At(0, sid, one.Index)
+		w.reply(sid, "two")
+		w.reply(sid, "three")
+		w.desk.closes(sid)
+		w.reportClosed(sid)
+		lost := false
+		w.desk.faulty(nil, func(op string) error {
+			if op != "since" || lost {
+				return nil
+			}
+			lost = true
+			w.mail.Lose()
+			_, err := w.mail.Keep(t.Context(), sid, bridge.Update{
+				Owner:    &bridge.Owner{Customer: ann},
+				Messages: []bridge.Message{{SID: "IM0", Kind: bridge.FromCustomer}, one},
+			})
+			return err
+		})
+		if end, err := w.End(t.Context(), ann, cursor); err != nil || end.Status != bridge.Closed || !lost {
+			t.Fatalf("End = %+v, %v", end, err)
+		}
+		want(t, <-w.await(ann, cursor, time.Second), bridge.Replied, "two|three")
+	})
+}
+
 func TestStoreLostWhileOpeningTheNextConversation(t *testing.T) {
 	for _, op := range []string{"create", "join", "hook", "route", "say"} {
 		t.Run(op, func(t *testing.T) {

@@ -126,6 +126,10 @@ type Update struct {
 	// Believe is an Index below which missing messages are taken never to have
 	// existed; 0 believes nothing.
 	Believe int
+	// From is the Index from which on the desk was asked what there is. A mailbox that
+	// does not know all below it has lost something meanwhile: then it believes
+	// nothing, and CloseLooked counts as CloseHeard.
+	From int
 	// Joined and Left are SIDs of agents' participants. Who left never joins again.
 	Joined, Left []string
 	Closed       Closing

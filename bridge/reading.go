@@ -119,7 +119,7 @@ func (r *reading) settle(ctx context.Context, seat *seat) (a Answer, done bool, 
 			}
 			r.looked, looking = true, true
 			in, err = r.look(ctx, in)
-			settled = err == nil && in.Owner != nil && in.Top <= in.Mark
+			settled = err == nil && in.Owner != nil && in.Top <= in.Mark && in.Mark >= r.mark
 		}
 		switch {
 		case err != nil:

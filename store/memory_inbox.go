@@ -32,6 +32,9 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 		return bridge.Kept{Mark: b.mark}, nil
 	}
 	before := b.mark
+	if before < u.From-1 { // what the desk was not asked for and is not known here was lost
+		u.Believe, u.Closed = 0, min(u.Closed, bridge.CloseHeard)
+	}
 	kept := b.put(letters)
 	b.advance(u.Believe)
 	b.noteGap(before, now)

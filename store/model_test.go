@@ -80,6 +80,7 @@ var (
 func (p pair) keep(t *rapid.T) {
 	u := bridge.Update{
 		Believe:   rapid.OneOf(rapid.Just(0), index).Draw(t, "believe"),
+		From:      rapid.OneOf(rapid.Just(0), index).Draw(t, "from"),
 		Joined:    sids.Draw(t, "joined"),
 		Left:      sids.Draw(t, "left"),
 		Closed:    bridge.Closing(rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "closed")),

@@ -24,7 +24,7 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 	came := joined(u)
 	args := []any{
 		wakeChannel(conversation), ms(r.cfg.Retention), u.Believe, int(u.Closed), bit(u.OwnedOnly),
-		string(owner.Customer), owner.Generation, int(hopeOf(u)), len(letters), len(came),
+		string(owner.Customer), owner.Generation, int(hopeOf(u)), u.From, len(letters), len(came),
 	}
 	for _, l := range letters {
 		args = append(args, l.index, int(l.whose), l.nonce, l.text)

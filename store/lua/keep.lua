@@ -1,9 +1,9 @@
 -- Keep what has become known of a conversation, once, move the mark over the run now known and past the holes
 -- below `believe`, and wake the conversation's watchers if anything changed.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
--- an owner [6] owner or '' [7] its generation [8] hope [9] number of messages [10] number of those who joined, then for
--- each message its index, whose it is (1 the customer's, 2 an agent's), its nonce or '', and JSON, then who joined, then
--- who left
+-- an owner [6] owner or '' [7] its generation [8] hope [9] the index from which on the desk was asked [10] number of
+-- messages [11] number of those who joined, then for each message its index, whose it is (1 the customer's, 2 an
+-- agent's), its nonce or '', and JSON, then who joined, then who left
 -- Returns {mark, messages that were not there, of those how many at or below the mark before}.
 local key, believe, closing, heard = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 1
 local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes', 'hope',
@@ -18,6 +18,8 @@ local closed, agents = number('closed', f[5], 0), number('agents', f[6], 0)
 local hope, hoped = tonumber(ARGV[8]), number('hope', f[10], 0)
 local before = mark
 if ARGV[5] == '1' and not owner then return {mark, 0, 0} end
+-- What the desk was not asked for and is not known here was lost.
+if mark < tonumber(ARGV[9]) - 1 then believe, closing = 0, math.min(closing, heard) end
 
 -- The indices known above the mark, each with whose message it is.
 local beyond = {}
@@ -50,8 +52,8 @@ local function fill(index)
   end)
 end
 
-local new, late, changed, at = 0, 0, false, 11
-for _ = 1, tonumber(ARGV[9]) do
+local new, late, changed, at = 0, 0, false, 12
+for _ = 1, tonumber(ARGV[10]) do
   local index, whose = tonumber(ARGV[at]), ARGV[at + 1]
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
@@ -79,7 +81,7 @@ for i, known in ipairs(beyond) do
   note(index, known[2])
 end
 
-local first_left = at + tonumber(ARGV[10])
+local first_left = at + tonumber(ARGV[11])
 for i = at, first_left - 1 do
   if redis.call('HSETNX', key, 'in:' .. ARGV[i], 1) == 1 then agents, changed = agents + 1, true end
 end

@@ -120,6 +120,20 @@ func closingWaitsForTheMark(t *testing.T, m bridge.Mailbox) {
 			t.Errorf("Closed = %d after %+v, want %d", got, s.u, s.want)
 		}
 	}
+	lost := newConversation()
+	keep(t, m, lost, messages(0, 1))
+	looked := messages(5)
+	looked.Closed, looked.Believe, looked.From = bridge.CloseLooked, 5, 4
+	wantKept(t, keep(t, m, lost, looked), bridge.Kept{Mark: 1, New: 1})
+	keep(t, m, lost, messages(2, 3, 4))
+	keep(t, m, lost, bridge.Update{Closed: bridge.CloseLooked, From: 7})
+	if got := read(t, m, lost, -1).Closed; got != bridge.CloseHeard {
+		t.Errorf("Closed = %d, want it heard as what stands before the look's first is not known", got)
+	}
+	keep(t, m, lost, bridge.Update{Closed: bridge.CloseLooked, From: 6})
+	if got := read(t, m, lost, -1).Closed; got != bridge.CloseLooked {
+		t.Errorf("Closed = %d, want it final as all is known", got)
+	}
 	gone := newConversation()
 	keep(t, m, gone, messages(0, 2))
 	keep(t, m, gone, bridge.Update{Closed: bridge.CloseLooked, Believe: 1_000_000_000})
