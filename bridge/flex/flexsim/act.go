@@ -95,9 +95,10 @@ func (s *Sim) leave(c *Conversation, name string, by actor) *problem {
 	return nil
 }
 
-// become changes the state. A state that is there already is no change.
+// become changes the state. A state that is there already is no change, and closed
+// is final, whatever agents do afterwards.
 func (s *Sim) become(c *Conversation, state, reason string, by actor) {
-	if state == c.State {
+	if state == c.State || c.State == Closed {
 		return
 	}
 	from := c.State

@@ -285,6 +285,7 @@ func TestAgentsAndTasks(t *testing.T) {
 			}
 			step(bob.Join(sid), "active", "completed assigned")
 			step(bob.Close(sid), "closed", "completed wrapping")
+			step(bob.Leave(sid), "closed", "completed completed") // it stays so
 			var states []string
 			for _, w := range a.webhooks() {
 				states = append(states, w.form.Get("StateTo"))
