@@ -20,9 +20,9 @@ var nodeClients = []nodeClient{
 	{"sdk", "legacy", "2025-11-25"},
 }
 
-type nodeClient struct{ library, era, version string }
+type nodeClient struct{ sdk, era, version string }
 
-func (c nodeClient) String() string { return c.library + " " + c.era }
+func (c nodeClient) String() string { return c.sdk + " " + c.era }
 
 // nodeSession is a session of testdata/mcp_client.js. It is safe for concurrent use.
 type nodeSession struct {
@@ -109,7 +109,7 @@ func (w *world) nodeAssistants(kinds []nodeClient, replicas ...*replica) map[str
 
 func (w *world) nodeAssistant(c nodeClient, r *replica) *assistant {
 	w.t.Helper()
-	command := node(context.Background(), w.t, "testdata/mcp_client.js", c.library, c.era, r.url+"/mcp")
+	command := node(context.Background(), w.t, "testdata/mcp_client.js", c.sdk, c.era, r.url+"/mcp")
 	command.Stderr = w.t.Output()
 	stdin, err := command.StdinPipe()
 	if err != nil {
