@@ -151,6 +151,7 @@ func (d *doctor) webhookSettings(ctx context.Context) finding {
 
 func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global flex.Webhook) finding {
 	const repair = "run flexbridge setup --webhook console"
+	silenced := d.config.others(global)
 	switch lacking := missing(hook.Filters, flex.Events()); {
 	case hook.PostURL == "":
 		return bad(repair, "there is no webhook for all conversations")
@@ -160,8 +161,8 @@ func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global f
 		return bad(repair, "%s is sent by %s", whose, hook.Method)
 	case len(lacking) > 0:
 		return bad(repair, "%s lacks %s", whose, strings.Join(lacking, ", "))
-	case d.config.isHook(service.PostURL) && global.PostURL != "" && !d.config.isHook(global.PostURL):
-		return warning("see whether somebody there misses this service", "%s is ours, and silences the account's at %s", whose, hostOf(global.PostURL))
+	case d.config.isHook(service.PostURL) && len(silenced) > 0:
+		return warning("see whether somebody there misses this service", "%s is ours, and silences the account's at %s", whose, hostOf(silenced[0]))
 	}
 	return ok("%s comes to us", whose)
 }
