@@ -54,11 +54,11 @@ func (a *Account) Standing(ctx context.Context) (Standing, error) {
 		if err := json.NewDecoder(res.Body).Decode(&account); err != nil {
 			return Standing{}, err
 		}
-		s := Standing{Status: account.Status}
-		if date, err := http.ParseTime(t.header.Get("Date")); err == nil {
-			s.Ahead = time.Until(date)
+		date, err := http.ParseTime(t.header.Get("Date"))
+		if err != nil || account.Status == "" {
+			return Standing{}, errIncomplete
 		}
-		return s, nil
+		return Standing{Status: account.Status, Ahead: time.Until(date)}, nil
 	})
 }
 
@@ -184,6 +184,20 @@ func (a *Account) TaskChannels(ctx context.Context, workspace string) ([]Named, 
 		}
 		return items, page.Meta.NextPageUrl
 	})
+}
+
+// ListsTasks fails if the tasks of a workspace (WS…) cannot be listed.
+func (a *Account) ListsTasks(ctx context.Context, workspace string) error {
+	_, err := read(ctx, a.desk, "listing the tasks", func(t *trip) (*taskrouter.ListTaskResponse, error) {
+		params := new(taskrouter.ListTaskParams).SetPageSize(1)
+		return taskrouter.NewApiService(t.handler).PageTask(url.PathEscape(workspace), params, "", "")
+	})
+	return err
+}
+
+// OnShift is what a [Desk] finds with this workspace (WS…).
+func (a *Account) OnShift(ctx context.Context, workspace string) (bool, error) {
+	return a.desk.available(ctx, workspace)
 }
 
 // named reads a list to its end.

@@ -146,15 +146,20 @@ func (d *Desk) OnShift(ctx context.Context) (bool, error) {
 	if !d.config.TellShift {
 		return true, nil
 	}
+	on, err := d.available(ctx, d.config.WorkspaceSID)
+	return on, withoutFlex(err)
+}
+
+// available reports whether a worker of a workspace is.
+func (d *Desk) available(ctx context.Context, workspace string) (bool, error) {
 	params := new(taskrouter.ListWorkerParams).SetAvailable("true").SetPageSize(1)
-	on, err := read(ctx, d, "listing the available workers", func(t *trip) (bool, error) {
-		page, err := taskrouter.NewApiService(t.handler).PageWorker(url.PathEscape(d.config.WorkspaceSID), params, "", "")
+	return read(ctx, d, "listing the available workers", func(t *trip) (bool, error) {
+		page, err := taskrouter.NewApiService(t.handler).PageWorker(url.PathEscape(workspace), params, "", "")
 		if err == nil && page.Workers == nil {
 			err = errIncomplete // which is not the same as none
 		}
 		return err == nil && len(page.Workers) > 0, err
 	})
-	return on, withoutFlex(err)
 }
 
 // withoutFlex corrects the meaning of a 404 to calls that are not about a
