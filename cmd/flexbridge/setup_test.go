@@ -412,6 +412,7 @@ func TestSetupOfBadEnvironment(t *testing.T) {
 	o := newOperator(t, flexsim.Config{})
 	o.refuses("--webhook must be", "--webhook", "global")
 	o.refuses("--route must be", "--route", "flow")
+	o.refuses(`"dry-run" is neither a command nor an option`, "dry-run")
 	o.environ["TWILIO_SERVICE_SID"] = "ISffffffffffffffffffffffffffffffff"
 	o.refuses("default conversation service")
 	o.environ["TWILIO_AUTH_TOKEN"] = "wrong"
