@@ -21,6 +21,7 @@ import (
 func listen(t *testing.T, cfg api.Config, d api.Asker, change func(*http.Server)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(newServer(t, cfg, d))
+	server.Config.ReadHeaderTimeout = 10 * time.Second // else it is ReadTimeout, which tests shorten for what comes after
 	change(server.Config)
 	server.Start()
 	t.Cleanup(server.Close)

@@ -427,7 +427,7 @@ func TestFileTakesItsTime(t *testing.T) {
 	e := echo.New()
 	a.Register(e)
 	server := httptest.NewUnstartedServer(e)
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout, server.Config.WriteTimeout = 10*time.Second, 100*time.Millisecond, 100*time.Millisecond
 	server.Start()
 	defer server.Close()
 	defer http.DefaultClient.CloseIdleConnections()
