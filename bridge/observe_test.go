@@ -227,3 +227,23 @@ func TestTellsNothingTwice(t *testing.T) {
 		told("look 1, replies replied 0s")
 	})
 }
+
+// A panic at the desk is a failure, and leaves no place taken.
+func TestTellsOfAPanic(t *testing.T) {
+	observing(t, bridge.Config{}, func(t *testing.T, w *world, told func(string)) {
+		w.desk.faulty(func(op string) error {
+			if op == "find" {
+				panic("at the desk")
+			}
+			return nil
+		}, nil)
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = w.Ask(t.Context(), bridge.Question{Customer: ann, Text: "a?", Deadline: time.Now().Add(time.Minute)})
+		}()
+		told("send failed 0s")
+		if n := w.Parked(); n != 0 {
+			t.Errorf("%d requests are parked", n)
+		}
+	})
+}
