@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,11 +179,11 @@ func TestTellsOfLooksRefused(t *testing.T) {
 // forgetful is a mailbox that keeps nothing while it is switched on.
 type forgetful struct {
 	*store.Memory
-	on bool
+	on atomic.Bool
 }
 
 func (d *forgetful) Keep(ctx context.Context, conversation string, u bridge.Update) (bridge.Kept, error) {
-	if d.on {
+	if d.on.Load() {
 		return bridge.Kept{}, errDead
 	}
 	return d.Memory.Keep(ctx, conversation, u)
@@ -190,7 +191,8 @@ func (d *forgetful) Keep(ctx context.Context, conversation string, u bridge.Upda
 
 func TestTellsOfDeliveriesThatAreLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, mail := new(observed), &forgetful{store.NewMemory(store.Config{}), true}
+		o, mail := new(observed), &forgetful{Memory: store.NewMemory(store.Config{})}
+		mail.on.Store(true)
 		b := bridge.New(newDesk(), mail, keys, bridge.Config{KeepWaiting: 1, Observer: o})
 		defer b.Close()
 		deliver := func() {
@@ -203,7 +205,7 @@ func TestTellsOfDeliveriesThatAreLate(t *testing.T) {
 		deliver() // one too many
 		time.Sleep(time.Minute)
 		deliver()
-		mail.on = false
+		mail.on.Store(false)
 		time.Sleep(time.Minute)
 		if got, want := o.taken(), "late 1, lost 1, lost 1, late 1"; got != want {
 			t.Errorf("it told of %q, want %q", got, want)
