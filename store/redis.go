@@ -42,6 +42,9 @@ func OpenRedis(url string, cfg Config) (*Redis, error) {
 // NewRedis returns the Mailbox behind a client, which it owns from then on.
 func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
 	cfg = cfg.withDefaults()
+	if cfg.Observe != nil {
+		client.AddHook(stopwatch(cfg.Observe))
+	}
 	return &Redis{cfg: cfg, client: client, sub: subscribe(client, cfg), limits: redis_rate.NewLimiter(client)}
 }
 

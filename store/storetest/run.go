@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func indices(in bridge.Inbox) []int {
 
 func wantKept(t *testing.T, got, want bridge.Kept) {
 	t.Helper()
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Keep = %+v, want %+v", got, want)
 	}
 }
