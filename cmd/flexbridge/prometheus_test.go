@@ -1,0 +1,303 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"flexbridge/bridge/flex/flexsim"
+	"flexbridge/store/storetest"
+	"flexbridge/webhook"
+)
+
+// scraper is a real Prometheus that scrapes replicas, with the configuration and the
+// alerts of deploy/observe, only oftener.
+type scraper struct {
+	t   *testing.T
+	url string
+}
+
+func startPrometheus(w *world, replicas ...*replica) *scraper {
+	w.t.Helper()
+	if _, err := exec.LookPath("prometheus"); err != nil {
+		if os.Getenv("FLEXBRIDGE_REQUIRE_PROMETHEUS") == "1" {
+			w.t.Fatalf("FLEXBRIDGE_REQUIRE_PROMETHEUS=1, but: %v", err)
+		}
+		w.t.Skipf("needs Prometheus: %v", err)
+	}
+	alerts, err := filepath.Abs(filepath.Join("..", "..", "deploy", "observe", "alerts.yaml"))
+	var targets []string
+	for _, r := range replicas {
+		targets = append(targets, r.opsAddr)
+	}
+	config := replaced(w.t, "deploy/observe/prometheus.yml",
+		"scrape_interval: 15s", "scrape_interval: 200ms",
+		"evaluation_interval: 15s", "evaluation_interval: 200ms",
+		"[alerts.yaml]", "["+alerts+"]",
+		"bridge:9090", strings.Join(targets, ", "))
+	dir := w.t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := errors.Join(err, os.WriteFile(file, []byte(config), 0o600)); err != nil {
+		w.t.Fatal(err)
+	}
+	addr := freeAddr(w.t)
+	beside(w.t, "prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr, "--log.level=error")
+	p := &scraper{w.t, "http://" + addr}
+	w.until(func() bool {
+		res, err := http.Get(p.url + "/-/ready")
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// get asks Prometheus' HTTP API (prometheus.io/docs/prometheus/latest/querying/api).
+func (p *scraper) get(path string, data any) {
+	p.t.Helper()
+	res, err := http.Get(p.url + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer := struct {
+		Status, Error string
+		Data          any
+	}{Data: data}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Status != "success" {
+		p.t.Fatalf("GET %s = %s %s, %v", path, answer.Status, answer.Error, err)
+	}
+}
+
+var placeholder = regexp.MustCompile(`{{(\w+)}}`)
+
+// query is what there is now, by how a panel with this legend names it.
+func (p *scraper) query(expr, legend string) map[string]float64 {
+	p.t.Helper()
+	var data struct {
+		Result []struct {
+			Metric map[string]string
+			Value  [2]any
+		}
+	}
+	p.get("/api/v1/query?query="+url.QueryEscape(expr), &data)
+	series := make(map[string]float64)
+	for _, r := range data.Result {
+		name := placeholder.ReplaceAllStringFunc(legend, func(label string) string { return r.Metric[strings.Trim(label, "{}")] })
+		text, _ := r.Value[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		if _, twice := series[name]; err != nil || twice {
+			p.t.Fatalf("%s has %q twice, or not as a number: %v", expr, name, data.Result)
+		}
+		series[name] = value
+	}
+	return series
+}
+
+// panels asks all that the dashboard asks, for all replicas and the last ten minutes.
+func (p *scraper) panels() map[string]map[string]float64 {
+	p.t.Helper()
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr, LegendFormat string }
+		}
+	}
+	if err := json.Unmarshal([]byte(readFile(p.t, "deploy/observe/grafana/dashboards/flexbridge.json")), &board); err != nil {
+		p.t.Fatal(err)
+	}
+	all := make(map[string]map[string]float64)
+	variables := strings.NewReplacer("$__rate_interval", "10m", "$instance", ".*")
+	for _, panel := range board.Panels {
+		all[panel.Title] = make(map[string]float64)
+		for _, target := range panel.Targets {
+			for name, value := range p.query(variables.Replace(target.Expr), target.LegendFormat) {
+				all[panel.Title][name] = value
+			}
+		}
+	}
+	return all
+}
+
+// between is what a value may be.
+type between struct{ low, high float64 }
+
+func exactly(v float64) between { return between{v, v} }
+
+// about is n in the last ten minutes, by the unit: Prometheus makes a little more of
+// a counter that it has not watched for so long.
+func about(n, unit float64) between { return between{0.9 * n * unit, 1.6 * n * unit} }
+
+const (
+	perMinute = 0.1
+	perHour   = 6
+)
+
+// TestDashboardOverARealRun plays what an operator should see, and looks at it through
+// a real Prometheus with the dashboard's own queries.
+func TestDashboardOverARealRun(t *testing.T) {
+	w := newWorld(t, storetest.StartRedis(t), flexsim.Config{})
+	opened := func(c *Config) { c.OpsAddr = "127.0.0.1:0" }
+	a := w.start(nil, opened)
+	b := w.start(a, opened) // webhooks come to a
+	p := startPrometheus(w, a, b)
+
+	// A series with labels begins with its first event, which no rate can see.
+	w.exchange(a, "first", 40)
+	w.want(now(a.send(t.Context(), "silent", map[string]any{"msg": "is it?", "wait": 0})), "pending", "")
+	w.until(func() bool {
+		return p.query(`sum(flexbridge_wait_seconds_count)`, "")[""] == 2 && p.query(`sum(up)`, "")[""] == 2
+	})
+
+	for i := range 4 {
+		w.exchange(a, fmt.Sprint("ann", i), 40)
+	}
+	w.want(now(a.send(t.Context(), "quiet", map[string]any{"msg": "is it?", "wait": 0})), "pending", "")
+	w.twilio.BreakWebhooks(byAgent, 1, flexsim.WebhookFault{Lose: true})
+	w.exchange(a, "unlucky", 2)
+	strangers(t, a)
+	for range 3 {
+		if got, err := a.send(t.Context(), "wrong", map[string]any{"msg": ""}); err != nil || got.Code != "invalid" {
+			t.Fatalf("an empty question = %+v, %v", got, err)
+		}
+	}
+	var parked []<-chan result
+	for i, r := range []*replica{a, a, a, b} {
+		parked = append(parked, w.asking(r, fmt.Sprint("waits", i), fmt.Sprint("may I? ", i)))
+	}
+	w.until(func() bool { return a.bridge.Parked() == 3 && b.bridge.Parked() == 1 })
+	p.shows(w, map[string]map[string]between{
+		"Replicas":                 {"": exactly(2)},
+		"Parked now":               {"": exactly(4)},
+		"Fullest replica":          {"": exactly(3.0 / 20_000)},
+		"Answered within the wait": {"": {0.6, 0.95}}, // 5 of 6
+		"Errors to callers":        {"": exactly(0)},
+		"Found only by asking":     {"": {0.9, 1.6}},
+
+		"Parked requests and their limit":        {a.opsAddr: exactly(3), b.opsAddr: exactly(1), "MAX_PARKED": exactly(20_000)},
+		"Ends of waits per minute":               {"replied": about(5, perMinute), "pending": about(1, perMinute)},
+		"How long callers wait for a reply":      {"half": {0.001, 2}, "99 of 100": {0.5, 5}},
+		"How soon agents answer":                 {"half": {0, 5}},
+		"Problems per minute by code":            {"invalid": about(3, perMinute), "busy": exactly(0)},
+		"Drains":                                 {"replicas draining": exactly(0), "waits drained per minute": exactly(0)},
+		"Wake latency":                           {"half": {0.0001, 1}},
+		"Webhooks per minute by outcome":         {"forged": about(5, perMinute), "unsigned": about(2, perMinute), "message_added": about(14, perMinute)},
+		"Lost and found":                         {"replies found only by asking": about(1, perHour), "deliveries lost": exactly(0)},
+		"Calls per minute by operation":          {"say": about(10, perMinute)},
+		"Calls that did not succeed, per minute": {},
+		"Latency of Twilio":                      {"say": {0.0001, 5}},
+		"Repeats and looks per minute":           {"look: ok": {0.09, 2}, "again: say": exactly(0)},
+		"Latency of Redis":                       {a.opsAddr + ", half": {0.00001, 1}, b.opsAddr + ", 99 of 100": {0.00001, 2}},
+		"Commands per second":                    {"ok": {0.01, 1000}},
+		"Subscription":                           {a.opsAddr + ", channels": {3, 20}, "rebuilds per hour": exactly(0)},
+		"Memory":                                 {a.opsAddr + ", resident": {1e6, 4e9}, b.opsAddr + ", heap": {1e6, 4e9}},
+		"Goroutines":                             {a.opsAddr: {10, 10_000}},
+		"Processor":                              {b.opsAddr: {0, 16}},
+		"Versions":                               {version(): exactly(2)},
+	})
+
+	for i := range parked {
+		w.reply(w.asked(fmt.Sprint("may I? ", i)), "you may")
+		w.want(<-parked[i], "replied", "you may")
+	}
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.until(func() bool {
+		return p.query(`ALERTS{alertname="FlexbridgeReplicaDown",alertstate="pending"}`, "{{instance}}")[b.opsAddr] == 1
+	})
+	if got := p.query(`ALERTS{alertstate="firing"}`, "{{alertname}}"); len(got) > 0 {
+		t.Errorf("alerts = %v, want none", got)
+	}
+	p.evaluates()
+}
+
+// exchange asks, and has an agent reply.
+func (w *world) exchange(r *replica, name string, wait int) {
+	w.t.Helper()
+	text := "may I, says " + name
+	asked := later(func() (answer, error) {
+		return r.send(w.t.Context(), name, map[string]any{"msg": text, "wait": wait})
+	})
+	w.reply(w.asked(text), "you may")
+	w.want(<-asked, "replied", "you may")
+}
+
+// strangers send five webhooks with a wrong signature, and two with none.
+func strangers(t *testing.T, r *replica) {
+	t.Helper()
+	for i := range 7 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+webhook.Path, strings.NewReader("EventType=onMessageAdded"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if i < 5 {
+			req.Header.Set("X-Twilio-Signature", "bm90IFR3aWxpbydzIHNpZ25hdHVyZQ==")
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusForbidden {
+			t.Fatalf("a stranger's webhook = %+v, %v, want 403", res, err)
+		}
+	}
+}
+
+// shows waits until each panel has these series with such values. Every panel must
+// be named, and none may show what is not expected to be there.
+func (p *scraper) shows(w *world, want map[string]map[string]between) {
+	p.t.Helper()
+	var problems []string
+	defer func() {
+		for _, problem := range problems {
+			p.t.Error(problem)
+		}
+	}()
+	w.until(func() bool {
+		problems = nil
+		got := p.panels()
+		for title, series := range got {
+			if _, named := want[title]; !named && len(series) > 0 {
+				p.t.Fatalf("nobody looks at the panel %q", title)
+			}
+		}
+		for title, series := range want {
+			for name, w := range series {
+				v, there := got[title][name]
+				if !there || !(v >= w.low && v <= w.high) {
+					problems = append(problems, fmt.Sprintf("%s: %q = %v (%v), want %v", title, name, v, got[title], w))
+				}
+			}
+		}
+		return len(problems) == 0
+	})
+}
+
+// evaluates holds that Prometheus could evaluate every alert.
+func (p *scraper) evaluates() {
+	p.t.Helper()
+	var data struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError string }
+		}
+	}
+	p.get("/api/v1/rules", &data)
+	n := 0
+	for _, g := range data.Groups {
+		for _, r := range g.Rules {
+			n++
+			if r.Health != "ok" {
+				p.t.Errorf("%s is %s: %s", r.Name, r.Health, r.LastError)
+			}
+		}
+	}
+	if n < 20 {
+		p.t.Errorf("%d alerts are evaluated, want all", n)
+	}
+}
