@@ -62,7 +62,6 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 	}
 	lookout := r.b.lookout(r.at, seat.deadline)
 	var in Inbox
-	parked := false
 	for ended := false; ; {
 		next := time.Now().Add(r.b.config.LookLimit)
 		if news, err := r.read(ctx); err != nil {
@@ -72,7 +71,7 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 			known := in.Owner != nil && (in.Mark >= r.mark)
 			switch {
 			case slices.ContainsFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) }) || r.full():
-				return r.woken(parked, enough, r.answer(Replied, in)), nil
+				return r.woken(seat, enough, r.answer(Replied, in)), nil
 			case known && in.Closed == CloseLooked:
 				return r.answer(Closed, in), nil
 			case known && in.Abandoned && in.Top <= in.Mark:
@@ -90,7 +89,6 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 		if ended, err = seat.pause(ctx, w.C(), next); err != nil {
 			return Answer{}, err
 		}
-		parked = true
 	}
 }
 
@@ -220,10 +218,11 @@ func (r *reading) answer(status Status, in Inbox) Answer {
 }
 
 // woken has it told, once the answer has reached its caller, how long ago the reply
-// was heard of that ended the wait; not of one that was there before, or was found.
-func (r *reading) woken(parked bool, enough func(place, Message) bool, a Answer) Answer {
+// was heard of that ended the wait; not of one that was there before, or that was
+// found.
+func (r *reading) woken(seat *seat, enough func(place, Message) bool, a Answer) Answer {
 	i := slices.IndexFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) })
-	if !parked || i < 0 || r.replies[i].HeardAt.IsZero() {
+	if i < 0 || r.replies[i].HeardAt.Before(seat.since) {
 		return a
 	}
 	heard, observer := r.replies[i].HeardAt, r.b.observer
