@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -134,7 +135,10 @@ func unanswered(expr parser.Expr, exported map[string]metric, code string) (prob
 			return nil
 		}
 		for _, matcher := range selector.LabelMatchers {
-			if matcher.Name != labels.MetricName && !slices.Contains(m.labels, matcher.Name) {
+			if matcher.Name == model.MetricNameLabel {
+				continue
+			}
+			if !slices.Contains(m.labels, matcher.Name) {
 				complain(selector.Name, "has no label", matcher.Name)
 			}
 			for _, value := range values(matcher) {
@@ -163,7 +167,7 @@ func unanswered(expr parser.Expr, exported map[string]metric, code string) (prob
 // values are what a matcher names.
 func values(m *labels.Matcher) []string {
 	switch {
-	case slices.Contains(targetLabels, m.Name), strings.HasPrefix(m.Name, "alert"), m.Name == labels.MetricName:
+	case slices.Contains(targetLabels, m.Name), strings.HasPrefix(m.Name, "alert"):
 		return nil
 	case m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp:
 		return strings.Split(m.Value, "|")
