@@ -139,8 +139,8 @@ func TestCallerLeaves(t *testing.T) {
 			if written {
 				t.Error("the answer counts as written, want not")
 			}
-			if !strings.Contains(log.String(), "level=DEBUG") || !strings.Contains(log.String(), "outcome=caller_left") {
-				t.Errorf("log = %s, want a debug line", log)
+			if !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "outcome=caller_left") {
+				t.Errorf("log = %s, want a line that is no warning", log)
 			}
 		})
 	}

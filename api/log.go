@@ -84,8 +84,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		level := slog.LevelInfo
 		switch {
-		case outcome == outcomeLeft:
-			level = slog.LevelDebug
+		case outcome == outcomeLeft: // no error of ours
 		case err != nil && outcome == codeInternal:
 			level = slog.LevelError
 			attrs = append(attrs, slog.Any("err", err))

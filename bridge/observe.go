@@ -78,7 +78,7 @@ func (b *Bridge) waited(ctx context.Context, call Call, since time.Time, taken <
 	switch {
 	case err != nil && ctx.Err() != nil && !draining:
 		ending = Left
-	case err != nil:
+	case err != nil || a.Status == "": // a panic leaves neither
 		ending = Failed
 	case a.Status == Pending && draining:
 		ending = Drained

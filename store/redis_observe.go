@@ -18,8 +18,12 @@ var _ redis.Hook = stopwatch(nil)
 
 func (stopwatch) DialHook(next redis.DialHook) redis.DialHook { return next }
 
+// ProcessHook leaves out what go-redis greets each new connection with.
 func (s stopwatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
+		if name := cmd.Name(); name == "hello" || name == "auth" {
+			return next(ctx, cmd)
+		}
 		began := time.Now()
 		err := next(ctx, cmd)
 		s.stop(began, err)
@@ -27,13 +31,10 @@ func (s stopwatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (s stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		began := time.Now()
-		err := next(ctx, cmds)
-		s.stop(began, err)
-		return err
-	}
+// ProcessPipelineHook does nothing: the only pipeline is the rest of the greeting, of
+// which older servers do not know all.
+func (stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 func (s stopwatch) stop(began time.Time, err error) {

@@ -160,6 +160,10 @@ func (m *metrics) commanded(d time.Duration, ok bool) {
 
 func (m *metrics) received(c echo.Context, r webhook.Receipt) {
 	api.Note(c, string(r.Outcome), r.Conversation, r.Message)
+	m.count(r)
+}
+
+func (m *metrics) count(r webhook.Receipt) {
 	m.webhooks.WithLabelValues(string(r.Outcome), r.Type).Inc()
 }
 

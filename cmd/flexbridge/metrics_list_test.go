@@ -1,7 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +23,7 @@ import (
 	"flexbridge/bridge/flex"
 	"flexbridge/bridge/flex/flexsim"
 	"flexbridge/store/storetest"
+	"flexbridge/webhook"
 )
 
 // everyFamily is all metrics that a service with Redis has, each with a value.
@@ -103,5 +110,49 @@ func TestREADMEMetrics(t *testing.T) {
 	}
 	if !strings.Contains(readFile(t, "README.md"), "\n"+want.String()+"\n") {
 		t.Errorf("README's table of metrics is not the service's, which is\n%s", &want)
+	}
+}
+
+// What is counted for each webhook and each wait costs no memory.
+func TestCountingAllocatesNothing(t *testing.T) {
+	m := newMetrics()
+	for name, count := range map[string]func(){
+		"wait":    func() { m.Waited(bridge.CallSend, bridge.Drained, time.Second) },
+		"reply":   func() { m.Answered(time.Second) },
+		"wake":    func() { m.Woke(time.Second) },
+		"look":    func() { m.Happened(bridge.LookDone, 1) },
+		"webhook": func() { m.count(webhook.Receipt{Outcome: webhook.MessageAdded, Type: "onMessageAdded"}) },
+		"try":     func() { m.tried(context.Background(), flex.Try{Operation: "say", Outcome: flex.OK, Number: 2}) },
+		"command": func() { m.commanded(time.Second, true) },
+		"problem": func() { m.problem("invalid") },
+	} {
+		if n := testing.AllocsPerRun(100, count); n > 0 {
+			t.Errorf("a %s: %v allocations, want none", name, n)
+		}
+	}
+}
+
+// BenchmarkWebhook is one webhook of a message, known already, from the request in
+// memory to the answer, with everything that is counted and logged of it.
+func BenchmarkWebhook(b *testing.B) {
+	s, err := newService(b.Context(), testConfig("https://bridge.example.com"), slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = s.close() }()
+	form := url.Values{
+		"AccountSid": {flexsim.AccountSID}, "EventType": {"onMessageAdded"}, "Source": {"SDK"}, "Author": {"ana"}, "Body": {"hello"}, "Index": {"0"},
+		"ConversationSid": {"CH" + strings.Repeat("0", 32)}, "MessageSid": {"IM" + strings.Repeat("0", 32)},
+	}
+	body, signature := form.Encode(), flexsim.Sign(flexsim.AuthToken, "https://bridge.example.com"+webhook.Path, form)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, webhook.Path, strings.NewReader(body))
+		r.Header.Set("X-Twilio-Signature", signature)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		if s.echo.ServeHTTP(w, r); w.Code != http.StatusNoContent {
+			b.Fatalf("POST = %d", w.Code)
+		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 const metricsPath = "/metrics"
 
 // operate listens at OPS_ADDR, if there is one, and serves operators from now on,
-// until run has ended or close is called.
+// until run has ended.
 func (s *service) operate() error {
 	if s.config.OpsAddr == "" {
 		return nil

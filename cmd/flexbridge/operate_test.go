@@ -93,7 +93,9 @@ func TestLabelsAreOurs(t *testing.T) {
 	w.tune = append(w.tune, quick)
 	w.log = slog.New(slog.DiscardHandler)
 	r := w.start(nil, withOps)
-	asked := later(func() (answer, error) { return r.send(t.Context(), "ann", map[string]any{"msg": "hello", "key": "evil-key"}) })
+	asked := later(func() (answer, error) {
+		return r.send(t.Context(), "ann", map[string]any{"msg": "hello", "key": "evil-key"})
+	})
 	conversation := w.asked("hello")
 	w.reply(conversation, "evil reply")
 	w.want(<-asked, "replied", "evil reply")
@@ -178,4 +180,3 @@ func ownValues() map[string]bool {
 	add("operation", "say", "look", "state", "find", "open", "join", "hook", "route", "hooks", "close", "tasks", "shift", "file", "service")
 	return own
 }
-

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"own", own},
 		{"unanswered", unanswered},
 		{"unanswered in any order", unansweredInAnyOrder},
+		{"answered", answered},
 		{"absurd index", absurdIndex},
 		{"refused index", refusedIndex},
 		{"gap age", gapAge},
