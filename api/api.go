@@ -33,6 +33,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"go.opentelemetry.io/otel/trace"
 
 	"flexbridge/bridge"
 )
@@ -83,6 +84,9 @@ type Config struct {
 	Version string
 	// Logger gets one line for each exchange; nil means silent.
 	Logger *slog.Logger
+	// Tracer gets a span for each exchange and each call of a tool; nil means that
+	// nothing is followed, at no cost.
+	Tracer trace.Tracer
 }
 
 var (

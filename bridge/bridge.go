@@ -52,6 +52,11 @@ type Config struct {
 
 	// Logger gets one line for what an operator must know; nil is silent.
 	Logger *slog.Logger
+
+	// Parked is told of each request that begins to wait in a conversation, and done,
+	// once, of what came of it. What the wait itself does, it does under the context
+	// that Parked returns, which descends from ctx. nil is told nothing.
+	Parked func(ctx context.Context, conversation string) (waiting context.Context, done func(Answer, error))
 }
 
 func (c Config) withDefaults() Config {

@@ -40,6 +40,9 @@ type Message struct {
 	SentAt      time.Time `json:"sent_at"`
 	Media       []Media   `json:"media,omitempty"`
 	Nonce       string    `json:"nonce,omitempty"` // the mark we said it under, see Utterance
+	// Trace tells, to whoever follows requests, which one brought the message; opaque
+	// here, and empty if nobody follows.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Media describes a file that came with a message.

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Config is what can be set; the zero value works.
@@ -16,6 +18,9 @@ type Config struct {
 	// Linger is for how long a channel stays subscribed after its last watcher
 	// left, in case one comes right back. Default 5 s. Redis only.
 	Linger time.Duration
+	// Instrument may add hooks to the client that a URL named, before it is used; nil
+	// adds none. Redis only.
+	Instrument func(redis.UniversalClient) error
 }
 
 func (c Config) withDefaults() Config {

@@ -81,6 +81,9 @@ type Config struct {
 	// Timeout limits each HTTP request; 0 is 10 seconds.
 	Timeout time.Duration
 
+	// Around is put around what sends every HTTP request; nil is nothing.
+	Around func(http.RoundTripper) http.RoundTripper
+
 	// Logger tells of calls that are tried again; nil is silent.
 	Logger *slog.Logger
 }
@@ -103,6 +106,7 @@ type Desk struct {
 	credentials *client.Credentials
 	base        *url.URL // in place of Twilio's hosts, or nil
 	transport   *http.Transport
+	sender      http.RoundTripper // transport, with what is around it
 	log         *slog.Logger
 
 	defaultService atomic.Pointer[string] // the account's, once it was asked for
@@ -151,11 +155,14 @@ func connect(c Config) (*Desk, error) {
 	transport.MaxIdleConnsPerHost = 64
 	transport.MaxIdleConns = 64
 
-	log := c.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	d := &Desk{config: c, credentials: credentials, base: base, transport: transport, sender: transport, log: c.Logger}
+	if c.Around != nil {
+		d.sender = c.Around(transport)
 	}
-	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log}, nil
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	return d, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses at present. The

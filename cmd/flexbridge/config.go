@@ -78,7 +78,8 @@ const observe = "observe"
 // loadConfig reads the environment and checks all of it.
 func loadConfig() (Config, error) {
 	c, problems := readConfig()
-	return c, badConfig(append(problems, c.problems()...))
+	_, ofTraces := tracesWanted()
+	return c, badConfig(slices.Concat(problems, c.problems(), ofTraces))
 }
 
 // readConfig reads the environment, and checks only that it can be read. What

@@ -49,6 +49,7 @@ type service struct {
 	mail     mailbox
 	server   *http.Server
 	identity *comparison // nil without Redis
+	traces   *traces     // nil without a collector
 	draining atomic.Bool
 }
 
@@ -77,7 +78,17 @@ type timings struct {
 
 // newService wires a service that listens nowhere yet. ctx ends the wait for the
 // issuer, if there is one.
-func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
+func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (s *service, err error) {
+	traces, err := openTraces(logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			traces.close()
+		}
+	}()
+	logger = traces.logger(logger)
 	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
 	if err != nil {
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
@@ -87,6 +98,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	for _, f := range tune {
 		f(&t)
 	}
+	traces.tune(&t)
 	t.desk.AccountSID, t.desk.AuthToken = c.AccountSID, string(c.AuthToken)
 	t.desk.APIKey, t.desk.APISecret = c.APIKey, string(c.APISecret)
 	t.desk.TellShift = c.TellShift
@@ -108,7 +120,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	if err != nil {
 		return nil, err
 	}
-	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server}
+	s = &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server, traces: traces}
 	t.bridge.Wait = min(c.Wait, c.MCPWait)
 	t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.MaxParked, c.LooksPerSecond, logger
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
@@ -122,7 +134,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
 		},
 		Files: desk, LinkLife: c.MediaLinks,
-		Contact: c.Contact, Version: version(), Logger: logger,
+		Contact: c.Contact, Version: version(), Logger: logger, Tracer: traces.spans(),
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -137,7 +149,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	hooks, err := webhook.New(webhook.Config{
 		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys,
 		Observe: c.WebhookVerify == observe, Note: api.NoteOutcome, Logger: logger,
-	}, s.bridge)
+	}, traces.deliverer(s.bridge))
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -223,5 +235,7 @@ func (s *service) close() error {
 		s.identity.close()
 	}
 	s.desk.CloseIdleConnections()
-	return s.mail.Close()
+	err := s.mail.Close()
+	s.traces.close()
+	return err
 }
