@@ -80,3 +80,8 @@ func (a *API) ServeMCP(server *mcp.Server, keepAlive time.Duration) {
 	})
 	a.mcp.http = a.streamable(server)
 }
+
+// TraceExchange is what each exchange begins with.
+func (a *API) TraceExchange(c echo.Context) (end func(status int, outcome string)) {
+	return a.traceExchange(c)
+}

@@ -26,7 +26,9 @@ func (a *API) traceExchange(c echo.Context) (end func(status int, outcome string
 	}
 	r := c.Request()
 	method, route := knownMethod(r.Method), c.Path()
-	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	// Without tracestate, which may hold anything and is of no use here.
+	caller := propagation.MapCarrier{"traceparent": r.Header.Get("traceparent")}
+	ctx := propagation.TraceContext{}.Extract(r.Context(), caller)
 	ctx, span := a.cfg.Tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.HTTPRoute(route)))
 	c.SetRequest(r.WithContext(ctx))

@@ -77,9 +77,15 @@ const observe = "observe"
 
 // loadConfig reads the environment and checks all of it.
 func loadConfig() (Config, error) {
+	c, problems := examineConfig()
+	return c, badConfig(problems)
+}
+
+// examineConfig reads the environment and tells all that is wrong with it.
+func examineConfig() (Config, []error) {
 	c, problems := readConfig()
 	_, ofTraces := tracesWanted()
-	return c, badConfig(slices.Concat(problems, c.problems(), ofTraces))
+	return c, slices.Concat(problems, c.problems(), ofTraces)
 }
 
 // readConfig reads the environment, and checks only that it can be read. What
