@@ -41,38 +41,60 @@ func defaultEndpoint() []otlptracehttp.Option {
 	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL("http://localhost:4318/v1/traces")}
 }
 
+// form is what a variable must be.
+type form struct {
+	name string
+	ok   func(string) bool
+	what string
+}
+
+// exporterForms are those of the exporter's variables, which stand for both spellings.
+var exporterForms = []form{
+	{"ENDPOINT", absoluteURL, "an http or https URL without user and query"},
+	{"PROTOCOL", oneOf("http/protobuf", "http/json"), "http/protobuf or http/json"},
+	{"HEADERS", pairsOnly, "name=value,name=value"},
+	{"COMPRESSION", oneOf("gzip", "none"), "gzip or none"},
+	{"TIMEOUT", positive, "a number of milliseconds above 0"},
+	{"CERTIFICATE", certificates, "a file of certificates in PEM"},
+}
+
+// otherForms are those of other variables, by their whole names.
+var otherForms = []form{
+	{"OTEL_TRACES_SAMPLER", oneOf("always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+		"always_on, always_off, traceidratio, or one of them after parentbased_"},
+	{"OTEL_TRACES_SAMPLER_ARG", ratio, "a number from 0 to 1"},
+	{"OTEL_RESOURCE_ATTRIBUTES", pairsOnly, "name=value,name=value"},
+	{"OTEL_BSP_SCHEDULE_DELAY", positive, "a number of milliseconds above 0"},
+	{"OTEL_BSP_EXPORT_TIMEOUT", positive, "a number of milliseconds above 0"},
+	{"OTEL_BSP_MAX_QUEUE_SIZE", positive, "a number above 0"},
+	{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", positive, "a number above 0"},
+}
+
+// switches decide whether there are traces; the others matter only if so.
+var switches = []form{
+	{"OTEL_SDK_DISABLED", boolean, "true or false"},
+	{"OTEL_TRACES_EXPORTER", oneOf("otlp", "none"), "otlp or none"},
+}
+
 // tracesWanted tells whether the environment wants traces, and what is wrong with it.
 // No problem repeats a value, which may be a secret.
 func tracesWanted() (wanted bool, problems []error) {
-	check := func(variable string, ok func(string) bool, what string) {
-		if value := otelValue(variable); value != "" && !ok(value) {
-			problems = append(problems, fmt.Errorf("  %s must be %s", variable, what))
+	check := func(variable string, f form) {
+		if value := otelValue(variable); value != "" && !f.ok(value) {
+			problems = append(problems, fmt.Errorf("  %s must be %s", variable, f.what))
 		}
 	}
-	one := func(values ...string) func(string) bool {
-		return func(value string) bool { return slices.Contains(values, value) }
+	for _, f := range switches {
+		check(f.name, f)
 	}
-	check("OTEL_SDK_DISABLED", func(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }, "true or false")
-	check("OTEL_TRACES_EXPORTER", one("otlp", "none"), "otlp or none")
 	exporter := otelValue("OTEL_TRACES_EXPORTER")
 	wanted = exporter == "otlp" || exporter == "" && exporterValue("ENDPOINT") != ""
 	if strings.EqualFold(otelValue("OTEL_SDK_DISABLED"), "true") || !wanted {
 		return false, problems
 	}
-	for _, row := range []struct {
-		name string
-		ok   func(string) bool
-		what string
-	}{
-		{"ENDPOINT", absoluteURL, "an http or https URL without user and query"},
-		{"PROTOCOL", one("http/protobuf", "http/json"), "http/protobuf or http/json"},
-		{"HEADERS", pairsOnly, "name=value,name=value"},
-		{"COMPRESSION", one("gzip", "none"), "gzip or none"},
-		{"TIMEOUT", positive, "a number of milliseconds above 0"},
-		{"CERTIFICATE", certificates, "a file of certificates in PEM"},
-	} {
-		for _, variable := range exporterVariables(row.name) {
-			check(variable, row.ok, row.what)
+	for _, f := range exporterForms {
+		for _, variable := range exporterVariables(f.name) {
+			check(variable, f)
 		}
 	}
 	certificate, key := exporterVariables("CLIENT_CERTIFICATE"), exporterVariables("CLIENT_KEY")
@@ -81,15 +103,17 @@ func tracesWanted() (wanted bool, problems []error) {
 			problems = append(problems, fmt.Errorf("  %s and %s must be files of a certificate and its key in PEM, or both empty", certificate[i], key[i]))
 		}
 	}
-	check("OTEL_TRACES_SAMPLER", one("always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
-		"always_on, always_off, traceidratio, or one of them after parentbased_")
-	check("OTEL_TRACES_SAMPLER_ARG", ratio, "a number from 0 to 1")
-	check("OTEL_RESOURCE_ATTRIBUTES", pairsOnly, "name=value,name=value")
-	for _, variable := range []string{"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"} {
-		check(variable, positive, "a number above 0")
+	for _, f := range otherForms {
+		check(f.name, f)
 	}
 	return len(problems) == 0, problems
 }
+
+func oneOf(values ...string) func(string) bool {
+	return func(value string) bool { return slices.Contains(values, value) }
+}
+
+func boolean(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }
 
 func positive(s string) bool {
 	n, err := strconv.Atoi(s)
