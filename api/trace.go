@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/attribute"
@@ -29,7 +30,7 @@ func (a *API) traceExchange(c echo.Context) (end func(status int, outcome string
 	// Without tracestate, which may hold anything and is of no use here.
 	caller := propagation.MapCarrier{"traceparent": r.Header.Get("traceparent")}
 	ctx := propagation.TraceContext{}.Extract(r.Context(), caller)
-	ctx, span := a.cfg.Tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer),
+	ctx, span := a.cfg.Tracer.Start(ctx, strings.TrimSpace(method+" "+route), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.HTTPRoute(route)))
 	c.SetRequest(r.WithContext(ctx))
 	return func(status int, outcome string) {

@@ -59,7 +59,7 @@ func TestOneExchangeIsOneTrace(t *testing.T) {
 
 	asked := w.askTraced(a, "ann", "question of ann", "01")
 	sid := w.asked("question of ann")
-	w.until(func() bool { return a.bridge.Parked() == 1 })
+	w.until(func() bool { _, values := contents(w.redis); return strings.Contains(values, " index ") }) // noted as said
 	if _, err := w.agent.Send(sid, "reply to ann", picture); err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +67,11 @@ func TestOneExchangeIsOneTrace(t *testing.T) {
 	link := got.Messages[0].Media[0].URL
 	if status, _, _ := open(t, link); status != http.StatusOK {
 		t.Errorf("GET %s = %d, want the file", link, status)
+	}
+	for _, path := range []string{"/nothing/" + username("ann"), "/send/" + username("ann"), "/send/short-of-ann"} {
+		if a, err := call(t.Context(), http.MethodGet, a.url+path, nil); err != nil || a.HTTP < 400 {
+			t.Errorf("GET %s = %d, %v", path, a.HTTP, err)
+		}
 	}
 	keys, values := contents(w.redis)
 	w.quit(a)
@@ -110,12 +115,13 @@ func TestOneExchangeIsOneTrace(t *testing.T) {
 	find(t, spans, "evalsha", below(deliver), func(s spanned) bool { return s.Kind == tracepb.Span_SPAN_KIND_CLIENT })
 
 	whole(t, spans)
+	find(t, spans, "GET", func(s spanned) bool { return s.attributes["flexbridge.outcome"] == "not_found" })
 	for _, id := range []string{callersTrace, brought} {
 		if n := strings.Count(log.String(), `"trace_id":"`+id+`"`); n != 1 {
 			t.Errorf("%d lines of the log name the trace %s, want one: %s", n, id, log.String())
 		}
 	}
-	secrets := []string{username("ann"), username("bob"), "0123456789abcdef", "question of", "reply to", "Ana", "ana", picture.Name, "state-of", "baggage",
+	secrets := []string{username("ann"), username("bob"), "0123456789abcdef", "short-of", "question of", "reply to", "Ana", "ana", picture.Name, "state-of", "baggage",
 		"flexbridge-", flexsim.AuthToken, string(testConfig("").IdentitySecret), link[strings.LastIndex(link, "/")+1:]}
 	nowhere(t, "the collector", c.text(), secrets...)
 	nowhere(t, "Redis' keys", keys, brought)
