@@ -81,7 +81,8 @@ func (a *API) ServeMCP(server *mcp.Server, keepAlive time.Duration) {
 	a.mcp.http = a.streamable(server)
 }
 
-// TraceExchange is what each exchange begins with.
-func (a *API) TraceExchange(c echo.Context) (end func(status int, outcome string)) {
-	return a.traceExchange(c)
+// TraceExchange begins and ends a span as each exchange does.
+func (a *API) TraceExchange(c echo.Context) {
+	a.traceExchange(c)
+	a.tracedExchange(c, http.StatusOK, "pending")
 }

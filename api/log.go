@@ -30,7 +30,7 @@ func NoteOutcome(c echo.Context, outcome string) { c.Set(outcomeKey, outcome) }
 func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		arrived := time.Now()
-		end := a.traceExchange(c)
+		a.traceExchange(c)
 		err := next(c)
 		committed := c.Response().Committed
 		if err != nil {
@@ -72,7 +72,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
 		a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
-		end(status, outcome)
+		a.tracedExchange(c, status, outcome)
 		return nil
 	}
 }

@@ -18,33 +18,37 @@ import (
 const OutcomeAttribute = "flexbridge.outcome"
 
 // traceExchange begins the span of an exchange, below the caller's if it named one
-// (W3C Trace Context), and puts it into the request's context. end is for whoever
-// writes the exchange's line in the log, which may be long after its handler
-// returned. Without a tracer it does nothing, and probes are not followed.
-func (a *API) traceExchange(c echo.Context) (end func(status int, outcome string)) {
+// (W3C Trace Context), and puts it into the request's context. Without a tracer it
+// does nothing, and probes are not followed.
+func (a *API) traceExchange(c echo.Context) {
 	if a.cfg.Tracer == nil || c.Path() == livePath || c.Path() == readyPath {
-		return untraced
+		return
 	}
 	r := c.Request()
 	method, route := knownMethod(r.Method), c.Path()
 	// Without tracestate, which may hold anything and is of no use here.
 	caller := propagation.MapCarrier{"traceparent": r.Header.Get("traceparent")}
 	ctx := propagation.TraceContext{}.Extract(r.Context(), caller)
-	ctx, span := a.cfg.Tracer.Start(ctx, strings.TrimSpace(method+" "+route), trace.WithSpanKind(trace.SpanKindServer),
+	ctx, _ = a.cfg.Tracer.Start(ctx, strings.TrimSpace(method+" "+route), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.HTTPRoute(route)))
 	c.SetRequest(r.WithContext(ctx))
-	return func(status int, outcome string) {
-		span.SetAttributes(semconv.HTTPResponseStatusCode(status))
-		endSpan(span, status, outcome)
-	}
 }
 
-func untraced(int, string) {}
+// tracedExchange ends it. It is for whoever writes the exchange's line in the log,
+// which may be long after its handler returned.
+func (a *API) tracedExchange(c echo.Context, status int, outcome string) {
+	if a.cfg.Tracer == nil {
+		return
+	}
+	span := trace.SpanFromContext(c.Request().Context())
+	span.SetAttributes(semconv.HTTPResponseStatusCode(status))
+	endSpan(span, status, outcome)
+}
 
-// traceTool is the same for one call of a tool; ended again, it stays as it was.
+// traceTool begins the span of one call of a tool. Ended again, it stays as it was.
 func (a *API) traceTool(ctx context.Context, name string) (context.Context, func(status int, outcome string)) {
 	if a.cfg.Tracer == nil {
-		return ctx, untraced
+		return ctx, func(int, string) {}
 	}
 	ctx, span := a.cfg.Tracer.Start(ctx, "tools/call "+name,
 		trace.WithAttributes(attribute.String("mcp.method.name", "tools/call"), attribute.String("gen_ai.tool.name", name)))
