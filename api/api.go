@@ -33,6 +33,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"go.opentelemetry.io/otel/trace"
 
 	"flexbridge/bridge"
 )
@@ -86,6 +87,9 @@ type Config struct {
 	// Problem is told the code of each error answer, one of [Codes], but not of those
 	// that have another outcome (see [Note]) or that answer a probe; nil is nobody.
 	Problem func(code string)
+	// Tracer gets a span for each exchange and each call of a tool; nil means that
+	// nothing is followed, at no cost.
+	Tracer trace.Tracer
 }
 
 var (

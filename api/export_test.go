@@ -82,3 +82,9 @@ func (a *API) ServeMCP(server *mcp.Server, keepAlive time.Duration) {
 	})
 	a.mcp.http = a.streamable(server)
 }
+
+// TraceExchange begins and ends a span as each exchange does.
+func (a *API) TraceExchange(c echo.Context) {
+	a.traceExchange(c)
+	a.tracedExchange(c, http.StatusOK, "pending")
+}

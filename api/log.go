@@ -52,6 +52,7 @@ func noteAnswer(c echo.Context, answer bridge.Answer) {
 func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		arrived := time.Now()
+		a.traceExchange(c)
 		err := next(c)
 		committed := c.Response().Committed
 		if err != nil {
@@ -98,6 +99,7 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
 		a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
+		a.tracedExchange(c, status, outcome)
 		return nil
 	}
 }

@@ -16,6 +16,8 @@ import (
 // toolCall is one call of a tool.
 type toolCall struct {
 	*exchange
+	ctx  context.Context                  // exchange's, within the span of the call
+	end  func(status int, outcome string) // of that span
 	meta map[string]any
 
 	text     string
@@ -34,6 +36,8 @@ type toolCall struct {
 func (a *API) handle(t tool) mcp.ToolHandler {
 	return func(ctx context.Context, request *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		c := &toolCall{exchange: exchangeOf(ctx), meta: request.Params.Meta}
+		c.ctx, c.end = a.traceTool(c.exchange.ctx, t.name)
+		defer c.end(http.StatusInternalServerError, codeInternal) // after a panic
 		c.deadline = c.arrived.Add(a.cfg.MCP.Wait)
 		stop := a.alive(ctx, request, c)
 		defer stop() // after a panic, too
@@ -43,6 +47,7 @@ func (a *API) handle(t tool) mcp.ToolHandler {
 			return a.failed(c, err), nil
 		}
 		c.noteAnswer(answer)
+		c.end(http.StatusOK, string(answer.Status))
 		c.stream.answering(answer.Written)
 		return a.succeeded(c, answer), nil
 	}
@@ -218,10 +223,12 @@ func (a *API) failed(c *toolCall, err error) *mcp.CallToolResult {
 	p := problemOf(err)
 	if p.Code == codeInternal && callerLeft(c.ctx) {
 		c.note(outcomeLeft)
+		c.end(http.StatusOK, outcomeLeft)
 		return errorResult(p, "")
 	}
 	c.note(p.Code)
 	a.cfg.Problem(p.Code)
+	c.end(p.Status, p.Code)
 	if p.Status >= http.StatusInternalServerError {
 		level := slog.LevelWarn
 		if p.Code == codeInternal {

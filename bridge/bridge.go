@@ -54,6 +54,11 @@ type Config struct {
 	Logger *slog.Logger
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
+
+	// Parked is told of each request that begins to wait in a conversation, and done,
+	// once, of what came of it. What the wait itself does, it does under the context
+	// that Parked returns, which descends from ctx. nil is told nothing.
+	Parked func(ctx context.Context, conversation string) (waiting context.Context, done func(Answer, error))
 }
 
 func (c Config) withDefaults() Config {

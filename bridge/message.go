@@ -43,6 +43,9 @@ type Message struct {
 	// HeardAt is when its report came in, by the clock of the process that took it;
 	// zero if a look found it first.
 	HeardAt time.Time `json:"heard_at,omitzero"`
+	// Trace tells, to whoever follows requests, which one brought the message; opaque
+	// here, and empty if nobody follows.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Media describes a file that came with a message.

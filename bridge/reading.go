@@ -56,7 +56,12 @@ func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last pla
 
 // await waits in the last conversation until enough says that a reply is what
 // is waited for. A mailbox that fails meanwhile is asked again until the deadline.
-func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(place, Message) bool) (Answer, error) {
+func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(place, Message) bool) (answer Answer, err error) {
+	if parked := r.b.config.Parked; parked != nil {
+		waiting, done := parked(ctx, r.last().conversation)
+		defer func() { done(answer, err) }()
+		ctx = waiting
+	}
 	if a, done, err := r.catchUp(ctx, seat); done || err != nil {
 		return a, err
 	}
@@ -90,6 +95,14 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 			return Answer{}, err
 		}
 	}
+}
+
+// last is where it waits in the end.
+func (r *reading) last() place {
+	if n := len(r.later); n > 0 {
+		return r.later[n-1]
+	}
+	return r.at
 }
 
 // catchUp reads the conversations before the last. It is done when there is an

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Config is what can be set; the zero value works.
@@ -20,6 +22,9 @@ type Config struct {
 	// connection, and whether the server answered it; nil is nobody. Commands that the
 	// caller gave up are not told. Redis only.
 	Observe func(took time.Duration, ok bool)
+	// Instrument may add hooks to the client that a URL named, before it is used; nil
+	// adds none. Redis only.
+	Instrument func(redis.UniversalClient) error
 }
 
 func (c Config) withDefaults() Config {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -35,6 +36,11 @@ func OpenRedis(url string, cfg Config) (*Redis, error) {
 	client, err := dial(url)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Instrument != nil {
+		if err := cfg.Instrument(client); err != nil {
+			return nil, errors.Join(fmt.Errorf("adding hooks: %w", err), client.Close())
+		}
 	}
 	return NewRedis(client, cfg), nil
 }

@@ -71,7 +71,7 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 		GotConn: func(httptrace.GotConnInfo) { t.sent.Store(true) },
 	}))
 	r.URL, r.Host = target, target.Host
-	res, err := t.desk.transport.RoundTrip(r)
+	res, err := t.desk.sender.RoundTrip(r)
 	if err != nil {
 		// net/http will name the URL that twilio-go asked for, not this one.
 		return nil, fmt.Errorf("calling %s: %w", target.Host, err)

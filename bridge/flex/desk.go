@@ -82,6 +82,9 @@ type Config struct {
 	// Timeout limits each HTTP request; 0 is 10 seconds.
 	Timeout time.Duration
 
+	// Around is put around what sends every HTTP request; nil is nothing.
+	Around func(http.RoundTripper) http.RoundTripper
+
 	// Logger tells of calls that are tried again; nil is silent.
 	Logger *slog.Logger
 
@@ -108,6 +111,7 @@ type Desk struct {
 	credentials *client.Credentials
 	base        *url.URL // in place of Twilio's hosts, or nil
 	transport   *http.Transport
+	sender      http.RoundTripper // transport, with what is around it
 	log         *slog.Logger
 	tried       func(context.Context, Try)
 
@@ -157,15 +161,17 @@ func connect(c Config) (*Desk, error) {
 	transport.MaxIdleConnsPerHost = 64
 	transport.MaxIdleConns = 64
 
-	log := c.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	d := &Desk{config: c, credentials: credentials, base: base, transport: transport, sender: transport, log: c.Logger, tried: c.Tried}
+	if c.Around != nil {
+		d.sender = c.Around(transport)
 	}
-	tried := c.Tried
-	if tried == nil {
-		tried = func(context.Context, Try) {}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log, tried: tried}, nil
+	if d.tried == nil {
+		d.tried = func(context.Context, Try) {}
+	}
+	return d, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses at present. The

@@ -93,7 +93,7 @@ func (d *Desk) content(ctx context.Context, link string, size int64) (io.ReadClo
 	// Compressed on the way, it would not have its length.
 	header := http.Header{"Accept-Encoding": {"identity"}}
 	r := (&http.Request{Method: http.MethodGet, URL: u, Header: header}).WithContext(ctx)
-	res, err := d.transport.RoundTrip(r)
+	res, err := d.sender.RoundTrip(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: calling %s: %w", bridge.ErrDeskUnavailable, u.Host, err)
 	}

@@ -78,8 +78,15 @@ const observe = "observe"
 
 // loadConfig reads the environment and checks all of it.
 func loadConfig() (Config, error) {
+	c, problems := examineConfig()
+	return c, badConfig(problems)
+}
+
+// examineConfig reads the environment and tells all that is wrong with it.
+func examineConfig() (Config, []error) {
 	c, problems := readConfig()
-	return c, badConfig(append(problems, c.problems()...))
+	_, ofTraces := tracesWanted()
+	return c, slices.Concat(problems, c.problems(), ofTraces)
 }
 
 // readConfig reads the environment, and checks only that it can be read. What

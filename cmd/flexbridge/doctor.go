@@ -115,9 +115,9 @@ type doctor struct {
 }
 
 func newDoctor() *doctor {
-	c, problems := readConfig()
+	c, problems := examineConfig()
 	d := &doctor{
-		config: c, problems: append(problems, c.problems()...), broken: make(map[string]bool),
+		config: c, problems: problems, broken: make(map[string]bool),
 		limit: 6 * time.Second, slow: slowRedis, lookup: net.DefaultResolver.LookupHost,
 	}
 	for _, p := range d.problems {

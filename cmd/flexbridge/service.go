@@ -54,6 +54,7 @@ type service struct {
 	callers  *api.API
 	metrics  *metrics
 	identity *comparison // nil without Redis
+	traces   *traces     // nil without a collector
 	draining atomic.Bool
 
 	ops     *http.Server // nil without OPS_ADDR
@@ -86,8 +87,17 @@ type timings struct {
 
 // newService wires a service that listens nowhere yet. ctx ends the wait for the
 // issuer, if there is one.
-func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
-	logger = slog.New(labelled{logger.Handler()})
+func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (s *service, err error) {
+	traces, err := openTraces(logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			traces.close()
+		}
+	}()
+	logger = slog.New(labelled{traces.logger(logger).Handler()})
 	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
 	if err != nil {
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
@@ -98,6 +108,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	for _, f := range tune {
 		f(&t)
 	}
+	traces.tune(&t)
 	t.desk.AccountSID, t.desk.AuthToken = c.AccountSID, string(c.AuthToken)
 	t.desk.APIKey, t.desk.APISecret = c.APIKey, string(c.APISecret)
 	t.desk.TellShift = c.TellShift
@@ -120,7 +131,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	if err != nil {
 		return nil, err
 	}
-	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server, metrics: measured}
+	s = &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server, metrics: measured, traces: traces}
 	t.bridge.Wait = min(c.Wait, c.MCPWait)
 	t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.MaxParked, c.LooksPerSecond, logger
 	t.bridge.Observer = measured
@@ -135,7 +146,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
 		},
 		Files: desk, LinkLife: c.MediaLinks,
-		Contact: c.Contact, Version: version(), Logger: logger, Problem: measured.problem,
+		Contact: c.Contact, Version: version(), Logger: logger, Tracer: traces.spans(), Problem: measured.problem,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -150,7 +161,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	hooks, err := webhook.New(webhook.Config{
 		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys,
 		Observe: c.WebhookVerify == observe, Note: measured.received, Logger: logger,
-	}, s.bridge)
+	}, traces.deliverer(s.bridge))
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -238,5 +249,7 @@ func (s *service) close() error {
 		s.identity.close()
 	}
 	s.desk.CloseIdleConnections()
-	return s.mail.Close()
+	err := s.mail.Close()
+	s.traces.close()
+	return err
 }

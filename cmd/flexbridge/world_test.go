@@ -227,6 +227,10 @@ func call(ctx context.Context, method, address string, body []byte, authorizatio
 	for _, value := range authorization {
 		req.Header.Add("Authorization", value)
 	}
+	return sent(req)
+}
+
+func sent(req *http.Request) (a answer, err error) {
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return a, err

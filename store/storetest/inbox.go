@@ -57,7 +57,7 @@ func messageInFull(t *testing.T, m bridge.Mailbox) {
 	want := []bridge.Message{
 		{SID: "IM0", Kind: bridge.Automatic, Text: "hello\x00 \"ж\" \U0001f600 }{"},
 		{
-			SID: "IM1", Index: 1, Kind: bridge.FromAgent, Author: "Ana", Participant: "MB1", Text: "see the file",
+			SID: "IM1", Index: 1, Kind: bridge.FromAgent, Author: "Ana", Participant: "MB1", Text: "see the file", Trace: "00-1-2-01",
 			SentAt: time.Date(2026, 11, 22, 10, 0, 0, 5, time.UTC), Nonce: "x",
 			Media: []bridge.Media{{SID: "ME1", Name: "a.pdf", Type: "application/pdf", Size: 1 << 40}},
 		},
