@@ -84,7 +84,7 @@ func (b *Bridge) next(ctx context.Context, seat *seat, newest place) (begun, end
 			defer w.Close()
 			continue // it may have changed before we watched
 		}
-		if ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
+		if _, ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
 			return false, ended, err
 		}
 	}

@@ -85,10 +85,35 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 		if ended {
 			return r.answer(Pending, in), nil
 		}
+		var heard bool
 		var err error
-		if ended, err = seat.pause(ctx, w.C(), next); err != nil {
+		if heard, ended, err = r.pause(ctx, w, seat, next, enough); err != nil {
 			return Answer{}, err
 		}
+		if heard {
+			in.Agent = AgentJoined
+			return r.answer(Replied, in), nil
+		}
+	}
+}
+
+// pause waits for a wake, at most until t. It reports whether that brought the agent's
+// message which is waited for, and nothing lies between it and what has been read. If
+// not, there may be anything to read, unless the wake told of what was read last.
+func (r *reading) pause(ctx context.Context, w Watch, seat *seat, t time.Time, enough func(place, Message) bool) (heard, ended bool, err error) {
+	for {
+		news, ended, err := seat.pause(ctx, w.C(), t)
+		switch {
+		case err != nil || news == nil || r.index != r.mark:
+			return false, ended, err
+		case news.Index == r.mark && !ended:
+			continue
+		case news.Index == r.mark+1 && news.Kind == FromAgent && enough(r.at, *news):
+			r.replies = append(r.replies, reply{place: r.at, Message: *news})
+			r.index, r.mark = news.Index, news.Index
+			return true, ended, nil
+		}
+		return false, ended, nil
 	}
 }
 
@@ -129,7 +154,7 @@ func (r *reading) settle(ctx context.Context, seat *seat) (a Answer, done bool, 
 		case settled:
 			return Answer{}, false, nil
 		}
-		if ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
+		if _, ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
 			return r.answer(Pending, in), true, err
 		}
 	}

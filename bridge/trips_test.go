@@ -21,41 +21,41 @@ import (
 func TestRedisBudget(t *testing.T) {
 	w := newTripWorld(t)
 	first := w.ask("first?", bridge.Cursor{})
-	w.trips.want("first question", "directory enter begin lease directory record keep enter record record record record move keep said release read read")
+	w.trips.want("first question", "directory enter begin lease directory record keep enter record record record record move keep said release read")
 
 	w.reply("first")
 	first.wait(t).Written()
-	w.trips.want("reply", "keep read forget tell")
+	w.trips.want("reply", "keep forget tell")
 
 	second := w.ask("second?", bridge.Cursor{})
-	w.trips.want("question without a cursor", "directory read begin keep said read read")
+	w.trips.want("question without a cursor", "directory read begin keep said read")
 	w.reply("second")
 	second.wait(t)
-	w.trips.want("reply", "keep read")
+	w.trips.want("reply", "keep")
 	second.Written()
 	w.trips.want("answer without a cursor written", "forget tell")
 
 	third := w.ask("third?", second.Cursor)
-	w.trips.want("question", "directory read read begin keep said read read")
+	w.trips.want("question", "directory read read begin keep said read")
 	w.reply("third")
 	third.wait(t)
-	w.trips.want("reply", "keep read")
+	w.trips.want("reply", "keep")
 	third.Written()
 	w.trips.want("answer written", "forget")
 
 	fourth := w.ask("fourth?", third.Cursor)
-	w.trips.want("question with a newer cursor", "directory read tell read begin keep said read read")
+	w.trips.want("question with a newer cursor", "directory read tell read begin keep said read")
 	w.echo()
 	w.trips.want("echo", "keep")
 	w.reply("fourth")
 	fourth.wait(t)
-	w.trips.want("reply", "keep read")
+	w.trips.want("reply", "keep")
 
 	poll := w.await(fourth.Cursor)
 	w.trips.want("replies", "directory read read")
 	w.reply("by itself")
 	poll.wait(t)
-	w.trips.want("reply", "keep read")
+	w.trips.want("reply", "keep")
 }
 
 // tripWorld is a bridge over a real Redis whose round trips are listed.

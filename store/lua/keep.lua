@@ -1,5 +1,5 @@
 -- Keep what has become known of a conversation, once, move the mark over the run now known and past the holes
--- below `believe`, and wake the conversation's watchers if anything changed.
+-- below `believe`, and wake the conversation's watchers if anything changed: with the message, if that is enough.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
 -- an owner [6] owner or '' [7] its generation [8] hope [9] the index from which on the desk was asked [10] number of
 -- messages [11] number of those who joined, then for each message its index, whose it is (1 the customer's, 2 an
@@ -53,11 +53,12 @@ local function fill(index)
 end
 
 local new, late, changed, at = 0, 0, false, 12
+local last, last_whose
 for _ = 1, tonumber(ARGV[10]) do
   local index, whose = tonumber(ARGV[at]), ARGV[at + 1]
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
-    new, top = new + 1, math.max(top, index)
+    new, top, last, last_whose = new + 1, math.max(top, index), ARGV[at + 3], whose
     if index > mark then
       beyond[#beyond + 1] = {index, whose}
     else
@@ -130,5 +131,7 @@ elseif mark ~= before or not gap then
   set('gap_at', time[1] * 1000 + math.floor(time[2] / 1000))
 end
 redis.call('PEXPIRE', key, ARGV[2])
-redis.call('PUBLISH', ARGV[1], 'wake')
+-- Who has read up to the mark before needs only the message; but an agent's tells that agents are in.
+local alone = new == 1 and late == 0 and mark == before + 1 and (last_whose ~= '2' or agents > 0)
+redis.call('PUBLISH', ARGV[1], alone and last or 'wake')
 return {mark, new, late}
