@@ -65,7 +65,7 @@ func (s *saying) recall(ctx context.Context, dir directory) (found bool, err err
 	if s.q.Key == "" || !any {
 		return false, nil
 	}
-	if _, err := s.b.state(ctx, p); err != nil { // it is known now, with all nonces
+	if _, err := s.b.state(ctx, p, maxIndex); err != nil { // it is known now, with all nonces
 		return false, err
 	}
 	index, found, err := s.b.mail.Find(ctx, p.conversation, s.rec.Nonce)

@@ -12,6 +12,7 @@ import (
 func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (Answer, error) {
 	ctx, cancel := within(ctx, time.Time{}, b.config.SayLimit)
 	defer cancel()
+	given := !after.IsZero()
 	dir, after, err := b.from(ctx, c, after)
 	if err != nil {
 		return Answer{}, err
@@ -20,11 +21,14 @@ func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (Answer, err
 	if !any {
 		return Answer{Status: Closed, Agent: AgentWaiting}, nil
 	}
-	if err := b.close(ctx, p); err != nil {
+	r, err := b.reading(ctx, c, after, p)
+	if err == nil && given {
+		err = r.begin(ctx, p)
+	}
+	if err != nil {
 		return Answer{}, err
 	}
-	r, err := b.reading(ctx, c, after, p)
-	if err != nil {
+	if err := b.close(ctx, p); err != nil {
 		return Answer{}, err
 	}
 	deadline, _ := ctx.Deadline()

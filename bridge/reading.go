@@ -18,6 +18,7 @@ type reading struct {
 	looked  bool    // whether the desk was looked at for a conversation before the last
 	after   Cursor
 	replies []reply
+	fresh   *Inbox // what begin has read, to be used once
 }
 
 type reply struct {
@@ -186,7 +187,7 @@ func (r *reading) lookAgain(ctx context.Context, in Inbox) bool {
 
 // read reads what is new, once.
 func (r *reading) read(ctx context.Context) (Inbox, error) {
-	in, err := r.b.read(ctx, r.at, r.index)
+	in, err := r.next(ctx)
 	if err != nil {
 		return in, err
 	}
@@ -197,6 +198,31 @@ func (r *reading) read(ctx context.Context) (Inbox, error) {
 	}
 	r.index, r.mark = max(r.index, in.Mark), max(r.mark, in.Mark)
 	return in, nil
+}
+
+func (r *reading) next(ctx context.Context) (Inbox, error) {
+	if in := r.fresh; in != nil {
+		r.fresh = nil
+		return *in, nil
+	}
+	return r.b.read(ctx, r.at, r.index)
+}
+
+// begin refuses a cursor of the newest conversation beyond everything that was ever
+// said there. What it reads is the first that is read for the answer, too.
+func (r *reading) begin(ctx context.Context, newest place) error {
+	if r.after.Generation != newest.generation {
+		return nil
+	}
+	in, err := r.b.state(ctx, r.at, r.index)
+	if err != nil {
+		return err
+	}
+	looked, err := r.b.check(ctx, r.at, r.after, in)
+	if err == nil && !looked {
+		r.fresh = &in
+	}
+	return err
 }
 
 // full reports whether the replies fill an answer.
