@@ -78,8 +78,8 @@ func (d directory) newest() (place, bool) {
 }
 
 // state reads how a conversation stands, and its messages after an Index. It looks
-// first if the mailbox does not know the conversation. That it is closed is certain once it was heard; only its last messages
-// are not.
+// first if the mailbox does not know the conversation. That it is closed is certain
+// once it was heard; only its last messages are not.
 func (b *Bridge) state(ctx context.Context, p place, after int) (Inbox, error) {
 	in, err := b.read(ctx, p, after)
 	if err != nil || in.Owner != nil {
