@@ -90,10 +90,32 @@ func (a *API) spend(ctx context.Context, who caller, customer bridge.Customer, h
 
 func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// places are those that callers' requests have at present, by application.
+// places are those that requests have at present, by whose they are: an
+// application's, or a file's.
 type places struct {
 	mu    sync.Mutex
 	taken map[string]int
+}
+
+// take takes a place, if fewer than limit of them are taken; leave gives it back,
+// and is called once.
+func (p *places) take(whose string, limit int) (leave func(), ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[whose] >= limit {
+		return nil, false
+	}
+	if p.taken == nil {
+		p.taken = make(map[string]int)
+	}
+	p.taken[whose]++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.taken[whose]--; p.taken[whose] == 0 {
+			delete(p.taken, whose)
+		}
+	}, true
 }
 
 // enter takes one of the places that a caller's requests may have at once in this
@@ -103,21 +125,9 @@ func (a *API) enter(who caller) (leave func(), err error) {
 	if a.cfg.MaxParkedPerCaller == 0 || who.application == "" {
 		return func() {}, nil
 	}
-	p := &a.places
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken[who.application] >= a.cfg.MaxParkedPerCaller {
+	leave, ok := a.places.take(who.application, a.cfg.MaxParkedPerCaller)
+	if !ok {
 		return nil, errTooManyWaiting
 	}
-	if p.taken == nil {
-		p.taken = make(map[string]int)
-	}
-	p.taken[who.application]++
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.taken[who.application]--; p.taken[who.application] == 0 {
-			delete(p.taken, who.application)
-		}
-	}, nil
+	return leave, nil
 }

@@ -142,7 +142,7 @@ func TestLimitsAreExposed(t *testing.T) {
 	r := request("POST", "/send/"+username, `{"msg":"hi"}`)
 	r.Header.Set("Origin", "https://chatgpt.com")
 	w := serve(newServer(t, config(t), &desk{answer: replied}), r)
-	if got, want := w.Header().Get("Access-Control-Expose-Headers"), "Retry-After,RateLimit-Policy,RateLimit"; got != want {
+	if got, want := w.Header().Get("Access-Control-Expose-Headers"), "Retry-After,RateLimit-Policy,RateLimit,X-Request-Id"; got != want {
 		t.Errorf("Access-Control-Expose-Headers = %q, want %q", got, want)
 	}
 }

@@ -83,6 +83,9 @@ type Config struct {
 	Version string
 	// Logger gets one line for each exchange; nil means silent.
 	Logger *slog.Logger
+	// Problem is told the code of each error answer, one of [Codes], but not of those
+	// that have another outcome (see [Note]) or that answer a probe; nil is nobody.
+	Problem func(code string)
 }
 
 var (
@@ -135,6 +138,9 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Problem == nil {
+		cfg.Problem = func(string) {}
+	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
 	}
@@ -154,7 +160,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 // and logs and recovers for all of e's routes, whoever registered them.
 func (a *API) Register(e *echo.Echo) {
 	e.HTTPErrorHandler = a.handleError
-	e.Use(a.logExchange, secureHeaders(a.cfg.PublicURL), recoverPanic)
+	e.Use(identifyExchange, a.logExchange, secureHeaders(a.cfg.PublicURL), recoverPanic)
 	a.RegisterHealth(e)
 
 	// Browsers fetched manifest and document for ChatGPT, and called plugins on
@@ -165,7 +171,7 @@ func (a *API) Register(e *echo.Echo) {
 		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderAuthorization,
 			"openai-conversation-id", "openai-ephemeral-user-id"},
-		ExposeHeaders: []string{echo.HeaderRetryAfter, headerPolicy, headerLimit},
+		ExposeHeaders: []string{echo.HeaderRetryAfter, headerPolicy, headerLimit, echo.HeaderXRequestID},
 	})
 	route := func(methods []string, path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
 		e.Match(methods, path, h, append([]echo.MiddlewareFunc{cors}, m...)...)

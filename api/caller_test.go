@@ -86,13 +86,14 @@ var operations = []struct{ method, path, body string }{
 	{"POST", "/end", ""},
 }
 
+func always(rows map[string]credentials) func() map[string]credentials {
+	return func() map[string]credentials { return rows }
+}
+
 // Each kind of caller, with each kind of credentials, at each operation.
 func TestWhoMayCall(t *testing.T) {
 	p := oidctest.Start(t, audience)
-	tokens := wrongForms(p.Token(t, "ana"))
-	for name, c := range wrongTokens(t, p) {
-		tokens[name] = c
-	}
+	tokens := func() map[string]credentials { return wrongTokens(t, p) }
 	keys := wrongForms(keyText)
 	keys["other capitals"] = credentials{[]string{"Bearer " + strings.ToLower(keyText)}, invalidToken}
 	keys["another's"] = credentials{[]string{"Bearer " + strings.Repeat("k", api.MinKey)}, accepted}
@@ -104,11 +105,11 @@ func TestWhoMayCall(t *testing.T) {
 	for mode, row := range map[string]struct {
 		auth     api.Auth
 		metadata string
-		rows     map[string]credentials
-		nameless bool // paths without a username are served
+		rows     func() map[string]credentials // made for each operation, as tokens age
+		nameless bool                          // paths without a username are served
 	}{
-		"none":   {api.NoAuth(), "", anything, false},
-		"bearer": {bearer(t, api.Key{Name: "second", Text: strings.Repeat("k", api.MinKey)}), "", keys, false},
+		"none":   {api.NoAuth(), "", always(anything), false},
+		"bearer": {bearer(t, api.Key{Name: "second", Text: strings.Repeat("k", api.MinKey)}), "", always(keys), false},
 		"oidc":   {oidc(t, p), metadata, tokens, true},
 	} {
 		d := &desk{answer: replied}
@@ -119,7 +120,7 @@ func TestWhoMayCall(t *testing.T) {
 				paths = append(paths, op.path, op.path+"/x")
 			}
 			for _, path := range paths {
-				for name, c := range row.rows {
+				for name, c := range row.rows() {
 					t.Run(fmt.Sprintf("%s/%s/%s", mode, path, name), func(t *testing.T) {
 						before := d.count()
 						response, body := exchange(t, op.method, server.URL+path, op.body, c.authorization...)
@@ -138,18 +139,15 @@ func TestWhoMayCall(t *testing.T) {
 // alone who may call.
 func TestWhoMayCallMCP(t *testing.T) {
 	p := oidctest.Start(t, audience)
-	tokens := wrongForms(p.Token(t, "ana"))
-	for name, c := range wrongTokens(t, p) {
-		tokens[name] = c
-	}
+	tokens := func() map[string]credentials { return wrongTokens(t, p) }
 	for mode, row := range map[string]struct {
 		auth     api.Auth
 		metadata string
-		rows     map[string]credentials
+		rows     func() map[string]credentials // made for each operation, as tokens age
 		holder   []string
 	}{
-		"none":   {api.NoAuth(), "", map[string]credentials{"none": {nil, accepted}, "some": {[]string{"Bearer x"}, accepted}}, []string{"anyone"}},
-		"bearer": {bearer(t), "", wrongForms(keyText), []string{"application", "shop"}},
+		"none":   {api.NoAuth(), "", always(map[string]credentials{"none": {nil, accepted}, "some": {[]string{"Bearer x"}, accepted}}), []string{"anyone"}},
+		"bearer": {bearer(t), "", always(wrongForms(keyText)), []string{"application", "shop"}},
 		"oidc":   {oidc(t, p), `, resource_metadata="` + public + `/.well-known/oauth-protected-resource/mcp"`, tokens, []string{"person", p.Issuer, "ana"}},
 	} {
 		d := &desk{answer: replied}
@@ -162,7 +160,7 @@ func TestWhoMayCallMCP(t *testing.T) {
 			"end_conversation": {"conversation": handle},
 		} {
 			for _, era := range eras {
-				for name, c := range row.rows {
+				for name, c := range row.rows() {
 					t.Run(fmt.Sprintf("%s/%s/%s/%s", mode, tool, era, name), func(t *testing.T) {
 						method, params, asks := "tools/list", map[string]any{}, 0
 						if tool != "" {

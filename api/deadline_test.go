@@ -21,6 +21,7 @@ import (
 func listen(t *testing.T, cfg api.Config, d api.Asker, change func(*http.Server)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(newServer(t, cfg, d))
+	server.Config.ReadHeaderTimeout = 10 * time.Second // else it is ReadTimeout, which tests shorten for what comes after
 	change(server.Config)
 	server.Start()
 	t.Cleanup(server.Close)
@@ -139,8 +140,8 @@ func TestCallerLeaves(t *testing.T) {
 			if written {
 				t.Error("the answer counts as written, want not")
 			}
-			if !strings.Contains(log.String(), "level=DEBUG") || !strings.Contains(log.String(), "outcome=caller_left") {
-				t.Errorf("log = %s, want a debug line", log)
+			if !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "outcome=caller_left") {
+				t.Errorf("log = %s, want a line that is no warning", log)
 			}
 		})
 	}

@@ -2,15 +2,20 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"flexbridge/bridge"
 )
 
 // downloads bounds what files cost this process.
 type downloads struct {
-	places chan struct{} // one for each that may be under way
+	places  chan struct{} // one for each that may be under way
+	perFile int           // how many of them one file may have, however many links it has
+	ofFiles *places
 
 	open  time.Duration // until the first byte; ChatGPT waits 10 s for a file
 	stall time.Duration // in which something must be read and written
@@ -19,8 +24,24 @@ type downloads struct {
 
 func newDownloads() downloads {
 	return downloads{
-		places: make(chan struct{}, 64),
-		open:   8 * time.Second, stall: 30 * time.Second, whole: 15 * time.Minute,
+		places: make(chan struct{}, 64), perFile: 4, ofFiles: new(places),
+		open: 8 * time.Second, stall: 30 * time.Second, whole: 15 * time.Minute,
+	}
+}
+
+// take takes a place for a file; leave gives it back, and is called once. Who has
+// a file's link, and reads slowly, leaves room for other files.
+func (l downloads) take(sid string) (leave func(), err error) {
+	leaveFile, ok := l.ofFiles.take(sid, l.perFile)
+	if !ok {
+		return nil, fmt.Errorf("%w: the file is being fetched %d times", bridge.ErrBusy, l.perFile)
+	}
+	select {
+	case l.places <- struct{}{}:
+		return func() { <-l.places; leaveFile() }, nil
+	default:
+		leaveFile()
+		return nil, fmt.Errorf("%w: %d files are being fetched", bridge.ErrBusy, cap(l.places))
 	}
 }
 

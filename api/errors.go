@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,10 @@ var (
 	errUnknownConversation = errors.New("the handle was not issued to this caller, or it has expired")
 )
 
-const codeInternal = "internal"
+const (
+	codeInternal = "internal"
+	codeOther    = "other" // an error of HTTP that has none of its own
+)
 
 // problems is the one place where errors meet HTTP: the first row that is in an
 // error's chain. The detail tells a model what to do; {error} in it is
@@ -100,6 +104,19 @@ var httpCodes = map[int]string{
 	http.StatusServiceUnavailable:    "unavailable",
 }
 
+// Codes lists every code that an error answer may have.
+func Codes() []string {
+	codes := []string{codeInternal, codeOther}
+	for _, row := range problems {
+		codes = append(codes, row.code)
+	}
+	for _, code := range httpCodes {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
 // problem is a problem document (RFC 9457). Its type is "about:blank", for which
 // section 4.2.1 wants the status' own phrase as the title; what went wrong is
 // told by the code.
@@ -110,6 +127,7 @@ type problem struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 	Field  string `json:"field,omitempty"` // of the request, that is to be corrected
+	ID     string `json:"request_id,omitempty"`
 
 	retryAfter int // seconds
 }
@@ -143,7 +161,7 @@ func problemOf(err error) problem {
 		return p
 	}
 	if known := new(echo.HTTPError); errors.As(err, &known) {
-		return newProblem(known.Code, cmp.Or(httpCodes[known.Code], "other"), fmt.Sprint(known.Message))
+		return newProblem(known.Code, cmp.Or(httpCodes[known.Code], codeOther), fmt.Sprint(known.Message))
 	}
 	return internal
 }
@@ -162,6 +180,9 @@ func (a *API) handleError(err error, c echo.Context) {
 		c.Set(outcomeKey, outcomeLeft)
 		return
 	}
+	if c.Get(outcomeKey) == nil {
+		a.cfg.Problem(p.Code)
+	}
 	// What cannot be written cannot be told.
 	_ = write(c, p)
 }
@@ -171,6 +192,7 @@ func write(c echo.Context, p problem) error {
 	if c.Get(outcomeKey) == nil {
 		c.Set(outcomeKey, p.Code)
 	}
+	p.ID = RequestID(c.Request().Context())
 	if p.retryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}

@@ -62,9 +62,11 @@ func (of AuthOf) scheme() scheme { return scheme{mode: of.Mode} }
 const MaxFile = maxFile
 
 // SetPatience sets how long a file may take to begin, from piece to piece and in
-// all, and how many may be under way.
-func (a *API) SetPatience(open, stall, whole time.Duration, places int) {
-	a.downloads = downloads{places: make(chan struct{}, places), open: open, stall: stall, whole: whole}
+// all, and how many may be under way, all of one file, too.
+func (a *API) SetPatience(open, stall, whole time.Duration, atOnce int) {
+	a.downloads = downloads{
+		places: make(chan struct{}, atOnce), perFile: atOnce, ofFiles: new(places), open: open, stall: stall, whole: whole,
+	}
 }
 
 // ServeMCP has /mcp serve another server's tools, with a sign of life every so often

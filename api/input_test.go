@@ -15,6 +15,7 @@ import (
 type problem struct {
 	Type, Title, Detail, Code, Field string
 	Status                           int
+	ID                               string `json:"request_id"`
 }
 
 // asProblem checks what all problem documents have in common.

@@ -17,12 +17,34 @@ const (
 	customerKey = "flexbridge customer" // bridge.Customer
 	whyKey      = "flexbridge why"      // string: why the caller was not let in
 
+	aboutKey = "flexbridge about" // []slog.Attr: the conversation, and what of it
+
 	outcomeLeft = "caller_left"
 )
 
-// NoteOutcome names what became of an exchange that another package serves, for
-// its line in the log.
-func NoteOutcome(c echo.Context, outcome string) { c.Set(outcomeKey, outcome) }
+// Note tells what became of an exchange that another package serves, for its line
+// in the log. The SIDs may be empty.
+func Note(c echo.Context, outcome, conversation, message string) {
+	c.Set(outcomeKey, outcome)
+	if conversation == "" {
+		return
+	}
+	about := []slog.Attr{slog.String("conversation", conversation)}
+	if message != "" {
+		about = append(about, slog.String("message", message))
+	}
+	c.Set(aboutKey, about)
+}
+
+// noteAnswer does the same of an answer.
+func noteAnswer(c echo.Context, answer bridge.Answer) {
+	c.Set(outcomeKey, string(answer.Status))
+	about := []slog.Attr{slog.Int("messages", len(answer.Messages))}
+	if answer.Conversation != "" {
+		about = append(about, slog.String("conversation", answer.Conversation))
+	}
+	c.Set(aboutKey, about)
+}
 
 // logExchange writes one line for each exchange. It has neither text nor
 // username, so neither the URL nor, below 500, the error: both may hold what the
@@ -50,14 +72,19 @@ func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 		if customer, known := c.Get(customerKey).(bridge.Customer); known {
 			attrs = append(attrs, slog.String("customer", string(customer[:8])))
 		}
+		if about, known := c.Get(aboutKey).([]slog.Attr); known {
+			attrs = append(attrs, about...)
+		}
+		if calls := callsOf(c.Request().Context()); calls > 0 {
+			attrs = append(attrs, slog.Int("twilio_calls", calls))
+		}
 		outcome, _ := c.Get(outcomeKey).(string)
 		if err != nil && committed && outcome == "" {
 			outcome = codeInternal // too late to answer so
 		}
 		level := slog.LevelInfo
 		switch {
-		case outcome == outcomeLeft:
-			level = slog.LevelDebug
+		case outcome == outcomeLeft: // no error of ours
 		case err != nil && outcome == codeInternal:
 			level = slog.LevelError
 			attrs = append(attrs, slog.Any("err", err))

@@ -42,7 +42,7 @@ func (a *API) handle(t tool) mcp.ToolHandler {
 		if err != nil {
 			return a.failed(c, err), nil
 		}
-		c.note(string(answer.Status))
+		c.noteAnswer(answer)
 		c.stream.answering(answer.Written)
 		return a.succeeded(c, answer), nil
 	}
@@ -221,6 +221,7 @@ func (a *API) failed(c *toolCall, err error) *mcp.CallToolResult {
 		return errorResult(p, "")
 	}
 	c.note(p.Code)
+	a.cfg.Problem(p.Code)
 	if p.Status >= http.StatusInternalServerError {
 		level := slog.LevelWarn
 		if p.Code == codeInternal {

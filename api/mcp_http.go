@@ -32,6 +32,7 @@ type exchange struct {
 	mu       sync.Mutex
 	outcome  string
 	customer bridge.Customer
+	answer   *bridge.Answer // of the last call that had one
 }
 
 type exchangeKey struct{} // *exchange, in the SDK's contexts
@@ -46,6 +47,12 @@ func (x *exchange) note(outcome string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.outcome = outcome
+}
+
+func (x *exchange) noteAnswer(a bridge.Answer) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.outcome, x.answer = string(a.Status), &a
 }
 
 func (x *exchange) noteCustomer(c bridge.Customer) {
@@ -109,8 +116,11 @@ func checkBatch(body []byte) error {
 func (x *exchange) finish(c echo.Context) {
 	reached, failed := x.stream.close()
 	x.mu.Lock()
-	outcome, customer := x.outcome, x.customer
+	outcome, customer, answer := x.outcome, x.customer, x.answer
 	x.mu.Unlock()
+	if answer != nil {
+		noteAnswer(c, *answer)
+	}
 	if failed {
 		outcome = outcomeLeft
 	}

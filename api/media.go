@@ -99,15 +99,14 @@ func (a *API) file(c echo.Context) error {
 	case !time.Now().Before(expires):
 		return errLinkExpired
 	}
-	select {
-	case a.downloads.places <- struct{}{}:
-		defer func() { <-a.downloads.places }()
-	default:
-		return fmt.Errorf("%w: %d files are being fetched", bridge.ErrBusy, cap(a.downloads.places))
+	leave, err := a.downloads.take(sid)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	d := a.downloads.begin(c)
 	defer d.end()
-	err := a.fetch(d, sid)
+	err = a.fetch(d, sid)
 	switch {
 	case err == nil:
 		c.Set(outcomeKey, outcomeFile)

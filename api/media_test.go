@@ -427,7 +427,7 @@ func TestFileTakesItsTime(t *testing.T) {
 	e := echo.New()
 	a.Register(e)
 	server := httptest.NewUnstartedServer(e)
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout, server.Config.WriteTimeout = 10*time.Second, 100*time.Millisecond, 100*time.Millisecond
 	server.Start()
 	defer server.Close()
 	defer http.DefaultClient.CloseIdleConnections()
@@ -528,6 +528,39 @@ func TestFilesAtOnce(t *testing.T) {
 			if err != nil || len(body) != 100_000 {
 				t.Errorf("GET = %d bytes, %v, want the file", len(body), err)
 			}
+			return
+		}
+	}
+}
+
+// Who reads one file slowly, by whatever links, leaves room for other files.
+func TestOneFileLeavesRoomForOthers(t *testing.T) {
+	s := &shelf{file: bridge.Media{Type: "image/png", Size: 100_000}, content: stuck(50_000), closed: make(chan struct{}, 4)}
+	cfg := mediaConfig(t, s)
+	server := serveFiles(t, cfg, func(*api.API) {})
+	link := func(sid string) string {
+		token, _ := cfg.Keys.FileToken(sid, time.Now().Add(time.Minute))
+		return server.URL + "/media/" + token
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	for range 4 {
+		if res := get(t, ctx, link(fileSID)); res.StatusCode != 200 {
+			t.Fatalf("GET = %d, want 200", res.StatusCode)
+		}
+	}
+	if res := get(t, t.Context(), link(fileSID)); res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" {
+		t.Errorf("the fifth GET of one file = %d, Retry-After %q, want 503, 5", res.StatusCode, res.Header.Get("Retry-After"))
+	}
+	other := "ME" + strings.Repeat("7", 32)
+	if res := get(t, ctx, link(other)); res.StatusCode != 200 {
+		t.Errorf("GET of another file = %d, want 200", res.StatusCode)
+	}
+	leave()
+	for range 5 {
+		closedSoon(t, s)
+	}
+	for { // the place is given back a moment after the content was closed
+		if get(t, t.Context(), link(fileSID)).StatusCode == 200 {
 			return
 		}
 	}

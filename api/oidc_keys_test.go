@@ -106,7 +106,7 @@ func TestIssuerFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := oidctest.Start(t, audience)
 			d := &desk{answer: replied}
-			server := online(t, oidc(t, p, func(c *api.OIDCConfig) { c.Timeout = 200 * time.Millisecond }), d)
+			server := online(t, oidc(t, p, func(c *api.OIDCConfig) { c.Timeout = time.Second }), d)
 			known := p.Token(t, "ana")
 			wantStatus(t, "a token", server.URL, known, 200, "")
 			p.Rotate()

@@ -108,7 +108,7 @@ func (a *API) reply(c echo.Context, answer bridge.Answer, err error) error {
 		c.Set(outcomeKey, outcomeLeft)
 		return err
 	}
-	c.Set(outcomeKey, string(answer.Status))
+	noteAnswer(c, answer)
 	answer.Written()
 	return nil
 }

@@ -239,13 +239,15 @@ func TestReady(t *testing.T) {
 
 // One line for each exchange, with neither text nor username.
 func TestLog(t *testing.T) {
+	ofCH1 := replied
+	ofCH1.Conversation = "CH1"
 	rows := map[string]struct {
 		request *http.Request
 		desk    *desk
 		want    string
 	}{
-		"answer": {request("POST", "/send/"+username, `{"msg":"topsecret"}`), &desk{answer: replied},
-			"level=INFO msg=exchange method=POST route=/send/:username wait=TIME customer=HASH status=200 outcome=replied"},
+		"answer": {request("POST", "/send/"+username, `{"msg":"topsecret"}`), &desk{answer: ofCH1},
+			"level=INFO msg=exchange method=POST route=/send/:username wait=TIME customer=HASH messages=2 conversation=CH1 status=200 outcome=replied"},
 		"refusal": {request("POST", "/send/"+username, `{"topsecret":"topsecret"}`), &desk{},
 			"level=INFO msg=exchange method=POST route=/send/:username wait=TIME customer=HASH status=400 outcome=invalid"},
 		"unavailable": {request("GET", "/replies/"+username, ""), &desk{err: fmt.Errorf("reading: %w", bridge.ErrMailbox)},

@@ -39,7 +39,9 @@ type Answer struct {
 	// OffShift: while it is waiting, nobody was on shift within the last minute, as
 	// far as the desk tells. The question stands, and whoever comes finds it.
 	OffShift bool
-	More     bool // replies are left that did not fit; they follow the cursor
+	// Conversation is the one that was read last, for the log; empty if there is none.
+	Conversation string
+	More         bool // replies are left that did not fit; they follow the cursor
 
 	written func() // what is to be remembered once the answer reached its caller; may be nil
 }

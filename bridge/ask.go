@@ -54,7 +54,7 @@ func (q Question) validate() error {
 // Errors: [ErrInvalid], [ErrCursorAhead], [ErrKeyReused], [ErrBusy], [ErrDeskRefused],
 // [ErrDeskUnavailable]: nothing was said. [ErrMailbox] and [ErrUnsure]: asked again
 // unchanged, the question is not said twice.
-func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
+func (b *Bridge) Ask(ctx context.Context, q Question) (answer Answer, err error) {
 	if err := q.validate(); err != nil {
 		return Answer{}, err
 	}
@@ -62,7 +62,7 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer seat.leave()
+	defer func() { seat.leave(); b.waited(ctx, CallSend, seat.since, seat.taken, answer, err) }()
 
 	saying, cancel := within(ctx, q.Deadline, b.config.SayLimit)
 	defer cancel()
@@ -82,9 +82,13 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer, err := r.await(ctx, s.watch, seat, toIt)
+	answer, err = r.await(ctx, s.watch, seat, toIt)
 	if err == nil {
-		answer.written = func() { b.told(ctx, q, s, answer) }
+		handed := answer
+		answer.written = func() {
+			handed.Written()
+			b.told(ctx, q, s, answer)
+		}
 	}
 	return answer, err
 }

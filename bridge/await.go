@@ -12,12 +12,12 @@ import (
 // when the conversation has ended, or nothing was ever asked: then the cursor is
 // zero. While the customer's next conversation is being opened it waits for that
 // one. ctx and the errors are as with Ask, without ErrKeyReused and ErrUnsure.
-func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline time.Time) (Answer, error) {
+func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline time.Time) (answer Answer, err error) {
 	seat, err := b.sit(ctx, c, deadline)
 	if err != nil {
 		return Answer{}, err
 	}
-	defer seat.leave()
+	defer func() { seat.leave(); b.waited(ctx, CallReplies, seat.since, seat.taken, answer, err) }()
 	for {
 		newest, answer, err := b.awaitNewest(ctx, seat, after)
 		over := answer.Status == Closed || answer.Status == Unavailable
@@ -142,7 +142,7 @@ func (b *Bridge) check(ctx context.Context, p place, after Cursor, in Inbox) (lo
 		return false, nil
 	}
 	if in.Closed != CloseLooked {
-		if !b.ration.take() {
+		if !b.mayLook() {
 			return false, fmt.Errorf("%w: too many cursors ahead of their conversations in this second", ErrBusy)
 		}
 		if _, err := b.look(ctx, p, in.unsure()); err != nil {

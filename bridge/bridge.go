@@ -52,6 +52,8 @@ type Config struct {
 
 	// Logger gets one line for what an operator must know; nil is silent.
 	Logger *slog.Logger
+	// Observer is told what happens; nil is nobody.
+	Observer Observer
 }
 
 func (c Config) withDefaults() Config {
@@ -75,6 +77,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxParked, 20_000)
 	fill(&c.ParkedEach, 4)
 	fill(&c.Logger, slog.New(slog.DiscardHandler))
+	fill[Observer](&c.Observer, silent{})
 	return c
 }
 
@@ -92,6 +95,8 @@ type Bridge struct {
 	keys   *Keyring
 	config Config
 	log    *slog.Logger
+
+	observer Observer
 
 	parking parking
 	ration  ration
@@ -112,7 +117,7 @@ func New(desk Desk, mail Mailbox, keys *Keyring, config Config) *Bridge {
 	closing, giveUp := context.WithCancel(context.Background())
 	return &Bridge{
 		closing: closing, giveUp: giveUp,
-		desk: desk, mail: mail, keys: keys, config: config, log: config.Logger,
+		desk: desk, mail: mail, keys: keys, config: config, log: config.Logger, observer: config.Observer,
 		parking: parking{max: config.MaxParked, each: config.ParkedEach},
 		ration:  ration{perSecond: config.LooksPerSecond},
 		readers: ration{perSecond: (config.LooksPerSecond + 1) / 2},

@@ -20,9 +20,11 @@ func (b *Bridge) Deliver(ctx context.Context, e Event) error {
 	}
 	if b.late.Add(1) > int64(b.config.KeepWaiting) {
 		b.late.Add(-1)
+		b.observer.Happened(DeliveryLost, 1)
 		b.log.ErrorContext(ctx, "a report was given up: too many wait for the mailbox", "conversation", e.Conversation)
 		return mailErr("delivering", err)
 	}
+	b.observer.Happened(DeliveryLate, 1)
 	b.background(ctx, b.config.KeepRetry, func(ctx context.Context) {
 		defer b.late.Add(-1)
 		b.keepLater(ctx, e.Conversation, u)
@@ -34,6 +36,7 @@ func (b *Bridge) keep(ctx context.Context, conversation string, u Update) error 
 	ctx, cancel := context.WithTimeout(ctx, b.config.KeepLimit)
 	defer cancel()
 	kept, err := b.mail.Keep(ctx, conversation, u)
+	b.answered(kept)
 	if err == nil && kept.Late > 0 {
 		// It will be read by nobody whose cursor is past it.
 		b.log.ErrorContext(ctx, "a message came that was believed not to exist", "conversation", conversation, "mark", kept.Mark)
@@ -47,6 +50,7 @@ func (b *Bridge) keepLater(ctx context.Context, conversation string, u Update) {
 			return
 		}
 	}
+	b.observer.Happened(DeliveryLost, 1)
 	b.log.ErrorContext(ctx, "a report could not be kept: the next look has to find it", "conversation", conversation)
 }
 
@@ -55,7 +59,9 @@ func (e Event) update() (Update, bool) {
 	u := Update{OwnedOnly: !e.Ours}
 	switch {
 	case e.Message != nil:
-		u.Messages = []Message{*e.Message}
+		heard := *e.Message
+		heard.HeardAt = time.Now().UTC()
+		u.Messages = []Message{heard}
 	case e.Joined != nil && e.Joined.agent():
 		u.Joined = []string{e.Joined.SID}
 	case e.Left != nil && e.Left.agent():

@@ -38,6 +38,7 @@ const (
 // half of the ration at most, and leave the rest to who asks.
 func (b *Bridge) find(ctx context.Context, c Customer, why purpose) (directory, error) {
 	if why == toRead && !b.readers.take() || !b.ration.take() {
+		b.observer.Happened(LookRefused, 1)
 		return directory{}, fmt.Errorf("%w: too many look-ups of customers in this second", ErrBusy)
 	}
 	found, err := b.desk.Find(ctx, c)

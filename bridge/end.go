@@ -9,7 +9,9 @@ import (
 // after the cursor, with status Closed; or Pending, if the desk cannot tell just
 // now what is still unread. It may be repeated, and then returns the same. Errors
 // are those of Ask, without ErrKeyReused and ErrUnsure.
-func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (Answer, error) {
+func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (answer Answer, err error) {
+	began := time.Now()
+	defer func(ctx context.Context) { b.waited(ctx, CallEnd, began, nil, answer, err) }(ctx)
 	ctx, cancel := within(ctx, time.Time{}, b.config.SayLimit)
 	defer cancel()
 	given := !after.IsZero()

@@ -16,6 +16,13 @@ const maxIndex = 1_000_000_000
 // in a closed conversation the list is complete; and keeps what it saw. It
 // reports whether the conversation is closed. It runs at most LookLimit.
 func (b *Bridge) look(ctx context.Context, p place, after int) (closed bool, err error) {
+	defer func() {
+		if err != nil {
+			b.observer.Happened(LookFailed, 1)
+		} else {
+			b.observer.Happened(LookDone, 1)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.config.LookLimit)
 	defer cancel()
 	u, err := b.see(ctx, p, after)
@@ -26,6 +33,10 @@ func (b *Bridge) look(ctx context.Context, p place, after int) (closed bool, err
 	if err != nil {
 		return false, mailErr("keeping a look at "+p.conversation, err)
 	}
+	b.answered(kept)
+	b.observer.Happened(ReplyFound, kept.Replies)
+	b.observer.Happened(GapRepaired, kept.Repaired)
+	b.observer.Happened(GapSkipped, kept.Skipped)
 	b.log.DebugContext(ctx, "looked", "conversation", p.conversation, "new", kept.New, "mark", kept.Mark, "closed", u.Closed != NotClosed)
 	return u.Closed != NotClosed, nil
 }

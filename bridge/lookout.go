@@ -107,7 +107,7 @@ func (l *lookout) forDeadline(ctx context.Context, now time.Time, from int) time
 	if l.agent != AgentJoined {
 		l.b.askShift(ctx)
 	}
-	if !l.b.ration.take() {
+	if !l.b.mayLook() {
 		l.b.log.WarnContext(ctx, "a look before a deadline was refused: too many in this second")
 		return time.Time{}
 	}

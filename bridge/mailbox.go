@@ -164,6 +164,14 @@ type Kept struct {
 	Mark int // after
 	New  int // messages that were not known
 	Late int // of those, at or below the mark, which had been believed not to exist
+
+	// What follows is told only of a conversation that was known to have an owner.
+	Replies  int // of the New ones, those that are not the customer's
+	Repaired int // gaps that are closed now
+	Skipped  int // gaps that are believed now
+	// Answered is, for each question up to Mark to which there is now a first reply of
+	// an agent, how long after it that was sent.
+	Answered []time.Duration
 }
 
 // Inbox is a conversation as the mailbox knows it.

@@ -40,6 +40,9 @@ type Message struct {
 	SentAt      time.Time `json:"sent_at"`
 	Media       []Media   `json:"media,omitempty"`
 	Nonce       string    `json:"nonce,omitempty"` // the mark we said it under, see Utterance
+	// HeardAt is when its report came in, by the clock of the process that took it;
+	// zero if a look found it first.
+	HeardAt time.Time `json:"heard_at,omitzero"`
 }
 
 // Media describes a file that came with a message.

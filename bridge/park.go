@@ -24,6 +24,7 @@ type seat struct {
 	lot      *parking
 	customer Customer
 	taken    chan struct{} // closed when a later request takes the seat
+	since    time.Time     // when it was taken
 	deadline time.Time     // of the wait
 }
 
@@ -38,7 +39,7 @@ func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	} else if p.total >= p.max {
 		return nil, fmt.Errorf("%w: %d requests wait already", ErrBusy, p.total)
 	}
-	s := &seat{lot: p, customer: c, taken: make(chan struct{}), deadline: deadline}
+	s := &seat{lot: p, customer: c, taken: make(chan struct{}), since: time.Now(), deadline: deadline}
 	if p.seats == nil {
 		p.seats = map[Customer][]*seat{}
 	}

@@ -72,7 +72,7 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 			known := in.Owner != nil && (in.Mark >= r.mark)
 			switch {
 			case slices.ContainsFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) }) || r.full():
-				return r.answer(Replied, in), nil
+				return r.woken(seat, enough, r.answer(Replied, in)), nil
 			case known && in.Closed == CloseLooked:
 				return r.answer(Closed, in), nil
 			case known && in.Abandoned && in.Top <= in.Mark:
@@ -93,7 +93,7 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 		}
 		if heard {
 			in.Agent = AgentJoined
-			return r.answer(Replied, in), nil
+			return r.woken(seat, enough, r.answer(Replied, in)), nil
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (r *reading) look(ctx context.Context, in Inbox) (Inbox, error) {
 // lookAgain looks at an abandoned conversation at which nobody has looked for long:
 // an agent may have come all the same, unheard of. It reports whether it did.
 func (r *reading) lookAgain(ctx context.Context, in Inbox) bool {
-	if in.LookAge >= 0 && in.LookAge < r.b.config.LookEvery || !r.b.ration.take() {
+	if in.LookAge >= 0 && in.LookAge < r.b.config.LookEvery || !r.b.mayLook() {
 		return false
 	}
 	mine, err := r.b.mail.Claim(ctx, r.at.conversation, r.b.config.LookEvery)
@@ -206,7 +206,7 @@ func (r *reading) partial(in Inbox) Answer {
 
 // answer is what the caller gets, with the cursor at the end of it.
 func (r *reading) answer(status Status, in Inbox) Answer {
-	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Messages: []Message{}, WaitingSince: r.waitingSince(in)}
+	a := Answer{Status: status, Agent: cmp.Or(in.Agent, AgentWaiting), Conversation: r.at.conversation, Messages: []Message{}, WaitingSince: r.waitingSince(in)}
 	a.OffShift = !a.WaitingSince.IsZero() && r.b.shift.isOff()
 	fits := r.fitting()
 	for _, m := range r.replies[:fits] {
@@ -220,6 +220,19 @@ func (r *reading) answer(status Status, in Inbox) Answer {
 	if a.Cursor = r.at.at(r.index); a.Cursor.Compare(r.after) < 0 {
 		a.Cursor = r.after
 	}
+	return a
+}
+
+// woken has it told, once the answer has reached its caller, how long ago the reply
+// was heard of that ended the wait; not of one that was there before, or that was
+// found.
+func (r *reading) woken(seat *seat, enough func(place, Message) bool, a Answer) Answer {
+	i := slices.IndexFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) })
+	if i < 0 || r.replies[i].HeardAt.Before(seat.since) {
+		return a
+	}
+	heard, observer := r.replies[i].HeardAt, r.b.observer
+	a.written = func() { observer.Woke(max(0, time.Since(heard))) }
 	return a
 }
 

@@ -27,10 +27,15 @@ var studioFlow string
 // question starts it again. It needs neither a secret in the flow nor a way into
 // our service, as an HTTP request would.
 func StudioFlow(workflow, taskChannel string) map[string]any {
-	text := strings.NewReplacer("WORKFLOW_SID", workflow, "TASK_CHANNEL_SID", taskChannel).Replace(studioFlow)
+	text := strings.NewReplacer(`"WORKFLOW_SID"`, quoted(workflow), `"TASK_CHANNEL_SID"`, quoted(taskChannel)).Replace(studioFlow)
 	var definition map[string]any
 	if err := json.Unmarshal([]byte(text), &definition); err != nil {
-		panic(err) // the embedded file, and SIDs
+		panic(err) // the embedded file
 	}
 	return definition
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // any text can be
+	return string(b)
 }

@@ -16,6 +16,10 @@ type Config struct {
 	// Linger is for how long a channel stays subscribed after its last watcher
 	// left, in case one comes right back. Default 5 s. Redis only.
 	Linger time.Duration
+	// Observe is told how long each command took, with its retries and the wait for a
+	// connection, and whether the server answered it; nil is nobody. Commands that the
+	// caller gave up are not told. Redis only.
+	Observe func(took time.Duration, ok bool)
 }
 
 func (c Config) withDefaults() Config {

@@ -43,6 +43,9 @@ func (b *box) put(letters []letter) (kept bridge.Kept) {
 		b.indices = slices.Insert(b.indices, at, l.index)
 		b.top = max(b.top, l.index)
 		kept.New++
+		if l.whose != customers {
+			kept.Replies++
+		}
 		if l.index <= b.mark {
 			kept.Late++
 			if l.whose == customers {
@@ -53,18 +56,82 @@ func (b *box) put(letters []letter) (kept bridge.Kept) {
 	return kept
 }
 
-// advance moves the mark over the run now known, and past the holes below believe.
-func (b *box) advance(believe int) {
+// advance moves the mark over the run now known, and past the holes below believe,
+// and returns how many those are.
+func (b *box) advance(believe int) (skipped int) {
 	first, _ := slices.BinarySearch(b.indices, b.mark+1)
 	for _, i := range b.indices[first:] {
-		if i != b.mark+1 && i > believe {
-			return
+		if i != b.mark+1 {
+			if i > believe {
+				return skipped
+			}
+			skipped++
 		}
 		b.mark = i
 		if b.letters[i].whose == customers {
 			b.own = i
 		}
 	}
+	return skipped
+}
+
+// gaps are those above the mark, each with its first and last index.
+func (b *box) gaps() (gaps [][2]int) {
+	below := b.mark
+	first, _ := slices.BinarySearch(b.indices, b.mark+1)
+	for _, i := range b.indices[first:] {
+		if i > below+1 {
+			gaps = append(gaps, [2]int{below + 1, i - 1})
+		}
+		below = i
+	}
+	return gaps
+}
+
+// filled counts the gaps of which every message is known by now.
+func (b *box) filled(gaps [][2]int) (n int) {
+	for _, gap := range gaps {
+		from, _ := slices.BinarySearch(b.indices, gap[0])
+		to, _ := slices.BinarySearch(b.indices, gap[1]+1)
+		if to-from == gap[1]-gap[0]+1 {
+			n++
+		}
+	}
+	return n
+}
+
+// spoke is the index of the last agent's message up to the mark; -1 for none.
+func (b *box) spoke() int {
+	for _, i := range slices.Backward(b.indices) {
+		if i <= b.mark && b.letters[i].whose == agents {
+			return i
+		}
+	}
+	return -1
+}
+
+// answered is how long the questions after an index waited that have a reply now.
+func (b *box) answered(after int) (waited []time.Duration, err error) {
+	var questions []string
+	first, _ := slices.BinarySearch(b.indices, after+1)
+	for _, i := range b.indices[first:] {
+		switch l := b.letters[i]; {
+		case i > b.mark:
+			return waited, nil
+		case l.whose == customers:
+			questions = append(questions, l.text)
+		case l.whose == agents:
+			for _, question := range questions {
+				d, err := between(question, l.text)
+				if err != nil {
+					return nil, err
+				}
+				waited = append(waited, d)
+			}
+			questions = nil
+		}
+	}
+	return waited, nil
 }
 
 // noteGap notes since when the message beyond the present gap has been there.

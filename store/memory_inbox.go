@@ -35,8 +35,13 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 	if before < u.From-1 { // what the desk was not asked for and is not known here was lost
 		u.Believe, u.Closed = 0, min(u.Closed, bridge.CloseHeard)
 	}
+	known, gaps, spoke := b.owner != nil, b.gaps(), b.spoke()
 	kept := b.put(letters)
-	b.advance(u.Believe)
+	kept.Skipped = b.advance(u.Believe)
+	kept.Repaired = b.filled(gaps)
+	if !known {
+		kept.Replies, kept.Repaired, kept.Skipped = 0, 0, 0
+	}
 	b.noteGap(before, now)
 	kept.Mark = b.mark
 	moved := b.come(joined(u))
@@ -47,7 +52,10 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 		m.boxes.put(conversation, b, now.Add(m.cfg.Retention))
 		m.watched[wakeChannel(conversation)].wake(b.news(kept, before))
 	}
-	return kept, nil
+	if known {
+		kept.Answered, err = b.answered(spoke)
+	}
+	return kept, err
 }
 
 // Read returns what is known; see bridge.Mailbox.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"flexbridge/bridge"
 )
@@ -69,6 +70,16 @@ func unseal(text string) (bridge.Message, error) {
 		return bridge.Message{}, fmt.Errorf("stored message: %w", err)
 	}
 	return m, nil
+}
+
+// between is how long after a question, in its stored form, a reply was sent.
+func between(question, reply string) (time.Duration, error) {
+	q, err := unseal(question)
+	if err != nil {
+		return 0, err
+	}
+	r, err := unseal(reply)
+	return r.SentAt.Sub(q.SentAt), err
 }
 
 // joined lists the participants that an update says are in: an agent who writes

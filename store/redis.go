@@ -45,6 +45,9 @@ func OpenRedis(url string, cfg Config) (*Redis, error) {
 // NewRedis returns the Mailbox behind a client, which it owns from then on.
 func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
 	cfg = cfg.withDefaults()
+	if cfg.Observe != nil {
+		client.AddHook(stopwatch(cfg.Observe))
+	}
 	scripts, stop, wait := batching(client)
 	return &Redis{
 		cfg: cfg, client: client, sub: subscribe(client, cfg),

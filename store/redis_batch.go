@@ -55,8 +55,9 @@ func batching(client redis.UniversalClient) (scripts redis.UniversalClient, stop
 	return b, b.stop, b.work.Wait
 }
 
-// EvalSha runs a script in the next batch. What the server refuses is tried once more
-// by itself, as go-redis knows which refusals are the connection's fault.
+// EvalSha runs a script in the next batch. What the server refuses, though it knows the
+// script, is tried once more by itself, as go-redis knows which refusals are the
+// connection's fault.
 func (b *batches) EvalSha(ctx context.Context, digest string, keys []string, args ...any) *redis.Cmd {
 	c := &batched{ctx: ctx, digest: digest, keys: keys, args: args, done: make(chan struct{})}
 	if ctx.Err() != nil { // of cases that are ready, select takes any
@@ -76,10 +77,11 @@ func (b *batches) EvalSha(ctx context.Context, digest string, keys []string, arg
 	case <-b.ctx.Done():
 		return failed(ctx, errClosed)
 	}
-	if refusal := redis.Error(nil); errors.As(c.answer.Err(), &refusal) && !errors.Is(refusal, redis.Nil) {
-		return b.UniversalClient.EvalSha(ctx, digest, keys, args...)
+	err, refusal := c.answer.Err(), redis.Error(nil)
+	if !errors.As(err, &refusal) || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return c.answer
 	}
-	return c.answer
+	return b.UniversalClient.EvalSha(ctx, digest, keys, args...)
 }
 
 func failed(ctx context.Context, err error) *redis.Cmd {

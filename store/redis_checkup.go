@@ -69,11 +69,33 @@ func Examine(ctx context.Context, url string) (c Checkup, err error) {
 	}
 	c.Ahead = time.Until(at)
 
+	if err := wakes(ctx, client); err != nil {
+		return c, err
+	}
+
 	c.Identity, err = client.Get(ctx, identityKey).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return c, fmt.Errorf("%s: %w", identityKey, err)
 	}
 	return c, nil
+}
+
+// wakes tries what a wake takes, as a user may be allowed to read, and neither to
+// run scripts nor to use channels.
+func wakes(ctx context.Context, client redis.UniversalClient) error {
+	if err := client.Eval(ctx, "return 1", []string{identityKey}).Err(); err != nil {
+		return fmt.Errorf("EVAL: %w", err)
+	}
+	channel := wakeChannel("checkup")
+	heard := client.Subscribe(ctx, channel)
+	defer func() { _ = heard.Close() }()
+	if _, err := heard.Receive(ctx); err != nil {
+		return fmt.Errorf("SUBSCRIBE: %w", err)
+	}
+	if err := client.Publish(ctx, channel, "").Err(); err != nil {
+		return fmt.Errorf("PUBLISH: %w", err)
+	}
+	return nil
 }
 
 // snapshots reports whether Redis saves itself from time to time. A managed one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -45,7 +46,21 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 	kept.Mark, _ = answer.number("mark", -1)
 	kept.New, _ = answer.number("new", 0)
 	kept.Late, _ = answer.number("late", 0)
-	return kept, answer.err
+	kept.Replies, _ = answer.number("replies", 0)
+	kept.Repaired, _ = answer.number("repaired", 0)
+	kept.Skipped, _ = answer.number("skipped", 0)
+	answered := answer.list("answered")
+	if answer.err != nil {
+		return kept, answer.err
+	}
+	for pair := range slices.Chunk(answered, 2) {
+		d, err := between(pair[0], pair[1])
+		if err != nil {
+			return kept, err
+		}
+		kept.Answered = append(kept.Answered, d)
+	}
+	return kept, nil
 }
 
 // Read returns what is known; see bridge.Mailbox.

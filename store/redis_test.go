@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -187,7 +188,7 @@ func TestRedisScriptFlush(t *testing.T) {
 	_, err := r.Keep(t.Context(), "CH1", hello)
 	check(t, err)
 	s.Do("SCRIPT", "FLUSH")
-	if kept, err := r.Keep(t.Context(), "CH1", hello); err != nil || kept != (bridge.Kept{Mark: 0}) {
+	if kept, err := r.Keep(t.Context(), "CH1", hello); err != nil || !reflect.DeepEqual(kept, bridge.Kept{Mark: 0}) {
 		t.Errorf("Keep = %+v, %v after SCRIPT FLUSH", kept, err)
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 )
 
 // Outcome is what became of a webhook.
@@ -37,6 +38,9 @@ var outcomes = []Outcome{
 	OtherEvent, JSONEvent, Foreign,
 	WrongMethod, Unsigned, TooLarge, Unread, Forged, RepeatedName, Malformed, OtherAccount, NotKept,
 }
+
+// Outcomes lists all of them.
+func Outcomes() []Outcome { return slices.Clone(outcomes) }
 
 // unproved reports whether nothing but the proof is missing that Twilio sent it.
 func (o Outcome) unproved() bool { return o == Unsigned || o == Forged }

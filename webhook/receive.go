@@ -30,8 +30,9 @@ const signatureHeader = "X-Twilio-Signature"
 
 // receive takes one request through every check, the cheap ones first: nothing is
 // read for a stranger and nothing is parsed that is not signed, unless we observe.
-// The error, which is for the log only, says more about the outcome.
-func (h *Handler) receive(c echo.Context) (Outcome, error) {
+// The error, which is for the log only, says more about the outcome. What else is
+// found out goes into the receipt.
+func (h *Handler) receive(c echo.Context, receipt *Receipt) (Outcome, error) {
 	r := c.Request()
 	if r.Method != http.MethodPost {
 		return WrongMethod, fmt.Errorf("method %.16q", r.Method)
@@ -47,7 +48,7 @@ func (h *Handler) receive(c echo.Context) (Outcome, error) {
 	if doubt != "" && !h.observe {
 		return doubt, nil
 	}
-	event, outcome, err := h.event(r, body)
+	event, outcome, err := h.event(r, body, receipt)
 	if _, refused := refusals[outcome]; refused || outcome == Foreign {
 		return outcome, err
 	}
@@ -102,7 +103,7 @@ func (h *Handler) doubt(r *http.Request, body []byte) Outcome {
 
 // event is what a request tells. It has a conversation only if that is to be
 // passed on; the outcome says what it is, or why not.
-func (h *Handler) event(r *http.Request, body []byte) (bridge.Event, Outcome, error) {
+func (h *Handler) event(r *http.Request, body []byte, receipt *Receipt) (bridge.Event, Outcome, error) {
 	query := r.URL.Query()
 	if query.Has("bodySHA256") {
 		return bridge.Event{}, JSONEvent, nil
@@ -117,6 +118,7 @@ func (h *Handler) event(r *http.Request, body []byte) (bridge.Event, Outcome, er
 	if form[accountSID] != h.accountSID {
 		return bridge.Event{}, OtherAccount, nil
 	}
+	receipt.Type = typeOf(form)
 	event, outcome, err := translate(form, time.Now())
 	// The tag stands in the URLs of the hooks we register; a hook that was set up
 	// in the Console has none.
@@ -126,6 +128,7 @@ func (h *Handler) event(r *http.Request, body []byte) (bridge.Event, Outcome, er
 		}
 		event.Ours = true
 	}
+	receipt.of(event)
 	return event, outcome, err
 }
 

@@ -182,7 +182,7 @@ func TestTag(t *testing.T) {
 func TestBodyNeverEnds(t *testing.T) {
 	h, handler := newHandler(t, config(t), &desk{})
 	server := httptest.NewUnstartedServer(handler)
-	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = 10*time.Second, 50*time.Millisecond // of the whole
 	server.Start()
 	defer server.Close()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())

@@ -56,9 +56,9 @@ type Config struct {
 	// and logs it as that, and makes it a hint: nothing that it says is taken over.
 	// It is for finding out what a proxy does to the URL.
 	Observe bool
-	// Note is told the outcome of each request, for its line in the log; nil means
+	// Note is told of each request, for its line in the log and to count it; nil means
 	// that nobody is.
-	Note func(c echo.Context, outcome string)
+	Note func(echo.Context, Receipt)
 	// Logger gets the refusals; nil means silent.
 	Logger *slog.Logger
 }
@@ -78,7 +78,7 @@ type Handler struct {
 	keys       *bridge.Keyring
 	observe    bool
 	deliverer  Deliverer
-	note       func(c echo.Context, outcome string)
+	note       func(echo.Context, Receipt)
 	log        *slog.Logger
 	tallies    map[Outcome]*tally // one for each outcome; never written after New
 }
@@ -119,7 +119,7 @@ func New(cfg Config, d Deliverer) (*Handler, error) {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	if h.note == nil {
-		h.note = func(echo.Context, string) {}
+		h.note = func(echo.Context, Receipt) {}
 	}
 	for _, o := range outcomes {
 		h.tallies[o] = newTally()
@@ -146,10 +146,12 @@ func (h *Handler) Counts() map[Outcome]uint64 {
 
 // serve answers a request by its outcome.
 func (h *Handler) serve(c echo.Context) error {
-	outcome, err := h.receive(c)
+	receipt := Receipt{Type: OtherType}
+	outcome, err := h.receive(c, &receipt)
+	receipt.Outcome = outcome
 	tally := h.tallies[outcome]
 	tally.count.Add(1)
-	h.note(c, string(outcome))
+	h.note(c, receipt)
 	refusal, refused := refusals[outcome]
 	if !refused {
 		return c.NoContent(http.StatusNoContent)

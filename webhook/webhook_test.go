@@ -108,11 +108,11 @@ func TestNewRefuses(t *testing.T) {
 func TestNotesEachOutcome(t *testing.T) {
 	for body, want := range map[string]webhook.Outcome{goodForm: webhook.MessageAdded, goodForm + "&Body=again": webhook.RepeatedName} {
 		cfg := config(t)
-		var noted []string
-		cfg.Note = func(_ echo.Context, outcome string) { noted = append(noted, outcome) }
+		var noted []webhook.Outcome
+		cfg.Note = func(_ echo.Context, r webhook.Receipt) { noted = append(noted, r.Outcome) }
 		_, handler := newHandler(t, cfg, &desk{})
 		handler.ServeHTTP(httptest.NewRecorder(), post("/twilio/webhook", body))
-		if !slices.Equal(noted, []string{string(want)}) {
+		if !slices.Equal(noted, []webhook.Outcome{want}) {
 			t.Errorf("noted %q, want %q", noted, want)
 		}
 	}

@@ -44,7 +44,7 @@ type Standing struct {
 // resource", twilio.com/docs/iam/api/account).
 func (a *Account) Standing(ctx context.Context) (Standing, error) {
 	address := "https://api.twilio.com/2010-04-01/Accounts/" + url.PathEscape(a.desk.config.AccountSID) + ".json"
-	return read(ctx, a.desk, "fetching the account", func(t *trip) (Standing, error) {
+	return read(ctx, a.desk, opAccount, "fetching the account", func(t *trip) (Standing, error) {
 		res, err := t.handler.Get(address, nil, nil, "")
 		if err != nil {
 			return Standing{}, err
@@ -54,11 +54,11 @@ func (a *Account) Standing(ctx context.Context) (Standing, error) {
 		if err := json.NewDecoder(res.Body).Decode(&account); err != nil {
 			return Standing{}, err
 		}
-		s := Standing{Status: account.Status}
-		if date, err := http.ParseTime(t.header.Get("Date")); err == nil {
-			s.Ahead = time.Until(date)
+		date, err := http.ParseTime(t.header.Get("Date"))
+		if err != nil || account.Status == "" {
+			return Standing{}, errIncomplete
 		}
-		return s, nil
+		return Standing{Status: account.Status, Ahead: time.Until(date)}, nil
 	})
 }
 
@@ -69,7 +69,7 @@ type Service struct{ SID, Account string }
 // is that of the credentials ("Configuration resource",
 // twilio.com/docs/conversations/api/configuration-resource).
 func (a *Account) DefaultService(ctx context.Context) (Service, error) {
-	return read(ctx, a.desk, "fetching the conversation service", func(t *trip) (Service, error) {
+	return read(ctx, a.desk, opAccount, "fetching the conversation service", func(t *trip) (Service, error) {
 		c, err := t.api.FetchConfiguration()
 		if err == nil && value(c.DefaultChatServiceSid) == "" {
 			err = errIncomplete
@@ -91,7 +91,7 @@ type Webhook struct {
 // ServiceWebhook is the service's own webhook ("Per-Service Webhook resource",
 // twilio.com/docs/conversations/api/per-service-webhook-resource).
 func (a *Account) ServiceWebhook(ctx context.Context, service string) (Webhook, error) {
-	return read(ctx, a.desk, "fetching the service's webhook", func(t *trip) (Webhook, error) {
+	return read(ctx, a.desk, opAccount, "fetching the service's webhook", func(t *trip) (Webhook, error) {
 		w, err := t.api.FetchServiceWebhookConfiguration(url.PathEscape(service))
 		if err != nil {
 			return Webhook{}, err
@@ -102,7 +102,7 @@ func (a *Account) ServiceWebhook(ctx context.Context, service string) (Webhook, 
 
 // GlobalWebhook is the account's, which a service's own replaces.
 func (a *Account) GlobalWebhook(ctx context.Context) (Webhook, error) {
-	return read(ctx, a.desk, "fetching the account's webhook", func(t *trip) (Webhook, error) {
+	return read(ctx, a.desk, opAccount, "fetching the account's webhook", func(t *trip) (Webhook, error) {
 		w, err := t.api.FetchConfigurationWebhook()
 		if err != nil {
 			return Webhook{}, err
@@ -116,7 +116,7 @@ func (a *Account) GlobalWebhook(ctx context.Context) (Webhook, error) {
 func (a *Account) SetServiceWebhook(ctx context.Context, service string, w Webhook) error {
 	params := new(conversations.UpdateServiceWebhookConfigurationParams).
 		SetPostWebhookUrl(w.PostURL).SetMethod(cmp.Or(w.Method, http.MethodPost)).SetFilters(w.Filters)
-	_, err := write(ctx, a.desk, "changing the service's webhook",
+	_, err := write(ctx, a.desk, opAccount, "changing the service's webhook",
 		func(t *trip) (*conversations.ConversationsV1ServiceWebhookConfiguration, error) {
 			return t.api.UpdateServiceWebhookConfiguration(url.PathEscape(service), params)
 		})
@@ -186,17 +186,31 @@ func (a *Account) TaskChannels(ctx context.Context, workspace string) ([]Named, 
 	})
 }
 
+// ListsTasks fails if the tasks of a workspace (WS…) cannot be listed.
+func (a *Account) ListsTasks(ctx context.Context, workspace string) error {
+	_, err := read(ctx, a.desk, opAccount, "listing the tasks", func(t *trip) (*taskrouter.ListTaskResponse, error) {
+		params := new(taskrouter.ListTaskParams).SetPageSize(1)
+		return taskrouter.NewApiService(t.handler).PageTask(url.PathEscape(workspace), params, "", "")
+	})
+	return err
+}
+
+// OnShift is what a [Desk] finds with this workspace (WS…).
+func (a *Account) OnShift(ctx context.Context, workspace string) (bool, error) {
+	return a.desk.available(ctx, workspace)
+}
+
 // named reads a list to its end.
 func named[Page any](ctx context.Context, a *Account, what string, first func(*trip) (*Page, error), items func(*Page) ([]Named, *string)) ([]Named, error) {
 	var all []Named
-	page, err := read(ctx, a.desk, what, first)
+	page, err := read(ctx, a.desk, opAccount, what, first)
 	for err == nil {
 		some, nextURL := items(page)
 		all = append(all, some...)
 		if value(nextURL) == "" {
 			return all, nil
 		}
-		page, err = read(ctx, a.desk, what, func(t *trip) (*Page, error) { return next[Page](t, *nextURL) })
+		page, err = read(ctx, a.desk, opAccount, what, func(t *trip) (*Page, error) { return next[Page](t, *nextURL) })
 	}
 	return nil, err
 }

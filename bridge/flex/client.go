@@ -115,16 +115,16 @@ func (d *Desk) target(u *url.URL) (*url.URL, error) {
 
 // write makes a call that changes something. It is repeated only when Twilio
 // says that it did not process it.
-func write[T any](ctx context.Context, d *Desk, what string, do func(*trip) (T, error)) (T, error) {
-	return call(ctx, d, what, false, do)
+func write[T any](ctx context.Context, d *Desk, op Operation, what string, do func(*trip) (T, error)) (T, error) {
+	return call(ctx, d, op, what, false, do)
 }
 
 // read makes a call that changes nothing. It is repeated when it failed, too.
-func read[T any](ctx context.Context, d *Desk, what string, do func(*trip) (T, error)) (T, error) {
-	return call(ctx, d, what, true, do)
+func read[T any](ctx context.Context, d *Desk, op Operation, what string, do func(*trip) (T, error)) (T, error) {
+	return call(ctx, d, op, what, true, do)
 }
 
-func call[T any](ctx context.Context, d *Desk, what string, reading bool, do func(*trip) (T, error)) (T, error) {
+func call[T any](ctx context.Context, d *Desk, op Operation, what string, reading bool, do func(*trip) (T, error)) (T, error) {
 	var (
 		result T
 		err    error
@@ -135,8 +135,10 @@ func call[T any](ctx context.Context, d *Desk, what string, reading bool, do fun
 		defer cancel()
 		t := d.trip(attempt)
 		tries++
+		began := time.Now()
 		result, err = do(t)
 		err = t.verdict(reading, err)
+		d.tried(ctx, Try{Operation: op, Outcome: t.outcome(err), Took: time.Since(began), Number: tries})
 		if t.repeatable(err, reading, tries) {
 			return struct{}{}, t.delayed(err)
 		}

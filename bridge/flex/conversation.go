@@ -49,7 +49,7 @@ func (d *Desk) Find(ctx context.Context, c bridge.Customer) ([]bridge.Found, err
 	type list = twilio.ListParticipantConversationResponse
 	what := "finding conversations of " + c.Identity()
 	params := new(twilio.ListParticipantConversationParams).SetIdentity(c.Identity()).SetPageSize(participantPage)
-	page, err := read(ctx, d, what, func(t *trip) (*list, error) {
+	page, err := read(ctx, d, opFind, what, func(t *trip) (*list, error) {
 		return t.api.PageParticipantConversation(params, "", "")
 	})
 	var found []bridge.Found
@@ -68,7 +68,7 @@ func (d *Desk) Find(ctx context.Context, c bridge.Customer) ([]bridge.Found, err
 		if nextURL == "" {
 			return found, nil
 		}
-		page, err = read(ctx, d, what, func(t *trip) (*list, error) { return next[list](t, nextURL) })
+		page, err = read(ctx, d, opFind, what, func(t *trip) (*list, error) { return next[list](t, nextURL) })
 	}
 	return nil, withoutService(err)
 }
@@ -87,7 +87,7 @@ func (d *Desk) Create(ctx context.Context, c bridge.Customer, generation int, ab
 	if d.config.ClosedAfter > 0 {
 		params.SetTimersClosed(iso8601(d.config.ClosedAfter))
 	}
-	sid, err := write(ctx, d, "creating "+uniqueName(c, generation), func(t *trip) (string, error) {
+	sid, err := write(ctx, d, opOpen, "creating "+uniqueName(c, generation), func(t *trip) (string, error) {
 		made, err := t.api.CreateConversation(params)
 		if err == nil && value(made.Sid) == "" {
 			err = errIncomplete
@@ -142,7 +142,7 @@ func (d *Desk) State(ctx context.Context, conversation string) (bool, error) {
 
 // fetch takes a SID or a unique name.
 func (d *Desk) fetch(ctx context.Context, name string) (bridge.Found, error) {
-	return read(ctx, d, "fetching "+name, func(t *trip) (bridge.Found, error) {
+	return read(ctx, d, opState, "fetching "+name, func(t *trip) (bridge.Found, error) {
 		c, err := t.api.FetchConversation(url.PathEscape(name))
 		if err == nil && (value(c.Sid) == "" || value(c.State) == "") {
 			err = errIncomplete
@@ -157,7 +157,7 @@ func (d *Desk) fetch(ctx context.Context, name string) (bridge.Found, error) {
 // Join adds the customer, as bridge.Desk says.
 func (d *Desk) Join(ctx context.Context, conversation string, c bridge.Customer) error {
 	params := new(twilio.CreateConversationParticipantParams).SetIdentity(c.Identity())
-	_, err := write(ctx, d, fmt.Sprintf("adding %s to %s", c.Identity(), conversation),
+	_, err := write(ctx, d, opJoin, fmt.Sprintf("adding %s to %s", c.Identity(), conversation),
 		func(t *trip) (*twilio.ConversationsV1ConversationParticipant, error) {
 			return t.api.CreateConversationParticipant(url.PathEscape(conversation), params)
 		})
@@ -170,7 +170,7 @@ func (d *Desk) Join(ctx context.Context, conversation string, c bridge.Customer)
 // Close closes the conversation, as bridge.Desk says.
 func (d *Desk) Close(ctx context.Context, conversation string) error {
 	params := new(twilio.UpdateConversationParams).SetState(closed).SetXTwilioWebhookEnabled(enabled)
-	_, err := write(ctx, d, "closing "+conversation, func(t *trip) (*twilio.ConversationsV1Conversation, error) {
+	_, err := write(ctx, d, opClose, "closing "+conversation, func(t *trip) (*twilio.ConversationsV1Conversation, error) {
 		return t.api.UpdateConversation(url.PathEscape(conversation), params)
 	})
 	if errors.Is(err, bridge.ErrClosed) || errors.Is(err, bridge.ErrGone) {

@@ -12,6 +12,7 @@ package flex
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +84,10 @@ type Config struct {
 
 	// Logger tells of calls that are tried again; nil is silent.
 	Logger *slog.Logger
+
+	// Tried is told of each REST request, once it is over, from many goroutines; nil
+	// is nobody.
+	Tried func(context.Context, Try)
 }
 
 // MaxCustomerName is the longest friendly name, in characters ("Conversations
@@ -104,6 +109,7 @@ type Desk struct {
 	base        *url.URL // in place of Twilio's hosts, or nil
 	transport   *http.Transport
 	log         *slog.Logger
+	tried       func(context.Context, Try)
 
 	defaultService atomic.Pointer[string] // the account's, once it was asked for
 }
@@ -155,7 +161,11 @@ func connect(c Config) (*Desk, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log}, nil
+	tried := c.Tried
+	if tried == nil {
+		tried = func(context.Context, Try) {}
+	}
+	return &Desk{config: c, credentials: credentials, base: base, transport: transport, log: log, tried: tried}, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses at present. The

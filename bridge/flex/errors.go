@@ -64,8 +64,10 @@ func (t *trip) meaning(code int) error {
 	switch t.status {
 	case http.StatusNotFound:
 		return bridge.ErrGone
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		return fmt.Errorf("%w: Twilio does not accept the credentials", bridge.ErrDeskRefused)
+	case http.StatusForbidden:
+		return fmt.Errorf("%w: Twilio does not allow this with these credentials", bridge.ErrDeskRefused)
 	}
 	return bridge.ErrDeskRefused
 }

@@ -18,14 +18,29 @@ type Flow struct {
 	Definition map[string]any
 }
 
-// Flow fetches a flow with its definition.
+// Flow fetches the newest revision of a flow, with its definition.
 func (a *Account) Flow(ctx context.Context, sid string) (Flow, error) {
-	return read(ctx, a.desk, "fetching "+sid, func(t *trip) (Flow, error) {
+	return read(ctx, a.desk, opAccount, "fetching "+sid, func(t *trip) (Flow, error) {
 		f, err := studio.NewApiService(t.handler).FetchFlow(url.PathEscape(sid))
 		if err != nil {
 			return Flow{}, err
 		}
 		return flowOf(f), nil
+	})
+}
+
+// RunningFlow fetches the revision of a flow that runs, which was published last,
+// whatever drafts have come since ("Flow Revision resource",
+// twilio.com/docs/studio/rest-api/v2/flow-revision). ErrGone when there is none.
+func (a *Account) RunningFlow(ctx context.Context, sid string) (Flow, error) {
+	return read(ctx, a.desk, opAccount, "fetching what runs of "+sid, func(t *trip) (Flow, error) {
+		f, err := studio.NewApiService(t.handler).FetchFlowRevision(url.PathEscape(sid), "LatestPublished")
+		if err != nil {
+			return Flow{}, err
+		}
+		return flowOf(&studio.StudioV2Flow{
+			Sid: f.Sid, FriendlyName: f.FriendlyName, Definition: f.Definition, Status: f.Status, Valid: f.Valid,
+		}), nil
 	})
 }
 
@@ -46,7 +61,7 @@ var errFlow = errors.New("validating the flow: Studio does not take it, and does
 func (a *Account) ValidateFlow(ctx context.Context, f Flow) error {
 	params := new(studio.UpdateFlowValidateParams).
 		SetFriendlyName(f.Name).SetStatus(published).SetDefinition(f.Definition)
-	v, err := read(ctx, a.desk, "validating the flow", func(t *trip) (*studio.StudioV2FlowValidate, error) {
+	v, err := read(ctx, a.desk, opAccount, "validating the flow", func(t *trip) (*studio.StudioV2FlowValidate, error) {
 		v, err := studio.NewApiService(t.handler).UpdateFlowValidate(params)
 		var said *client.TwilioRestError
 		if errors.As(err, &said) && len(said.Details) > 0 {
@@ -65,7 +80,7 @@ func (a *Account) ValidateFlow(ctx context.Context, f Flow) error {
 // returns it as it is then.
 func (a *Account) SaveFlow(ctx context.Context, f Flow) (Flow, error) {
 	const note = "by flexbridge setup"
-	return write(ctx, a.desk, "saving the flow", func(t *trip) (Flow, error) {
+	return write(ctx, a.desk, opAccount, "saving the flow", func(t *trip) (Flow, error) {
 		api := studio.NewApiService(t.handler)
 		var saved *studio.StudioV2Flow
 		var err error
@@ -88,7 +103,7 @@ func (a *Account) SaveFlow(ctx context.Context, f Flow) (Flow, error) {
 
 // DeleteFlow deletes a flow.
 func (a *Account) DeleteFlow(ctx context.Context, sid string) error {
-	_, err := write(ctx, a.desk, "deleting "+sid, func(t *trip) (struct{}, error) {
+	_, err := write(ctx, a.desk, opAccount, "deleting "+sid, func(t *trip) (struct{}, error) {
 		return struct{}{}, studio.NewApiService(t.handler).DeleteFlow(url.PathEscape(sid))
 	})
 	return err

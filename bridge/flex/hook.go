@@ -25,7 +25,7 @@ func (d *Desk) Hook(ctx context.Context, conversation string) error {
 	if d.config.ConsoleScope {
 		return nil
 	}
-	return d.attach(ctx, conversation, new(twilio.CreateConversationScopedWebhookParams).
+	return d.attach(ctx, opHook, conversation, new(twilio.CreateConversationScopedWebhookParams).
 		SetTarget(targetWebhook).
 		SetConfigurationUrl(d.hookURL(conversation)).
 		SetConfigurationMethod("post").
@@ -48,14 +48,14 @@ func (d *Desk) Route(ctx context.Context, conversation string, about bridge.Abou
 	if d.config.FlowSID == "" {
 		return d.interact(ctx, conversation, about)
 	}
-	return d.attach(ctx, conversation, new(twilio.CreateConversationScopedWebhookParams).
+	return d.attach(ctx, opRoute, conversation, new(twilio.CreateConversationScopedWebhookParams).
 		SetTarget(targetStudio).
 		SetConfigurationFlowSid(d.config.FlowSID).
 		SetConfigurationFilters([]string{onMessageAdded}))
 }
 
-func (d *Desk) attach(ctx context.Context, conversation string, params *twilio.CreateConversationScopedWebhookParams) error {
-	_, err := write(ctx, d, "attaching a "+*params.Target+" hook to "+conversation,
+func (d *Desk) attach(ctx context.Context, op Operation, conversation string, params *twilio.CreateConversationScopedWebhookParams) error {
+	_, err := write(ctx, d, op, "attaching a "+*params.Target+" hook to "+conversation,
 		func(t *trip) (*twilio.ConversationsV1ConversationScopedWebhook, error) {
 			return t.api.CreateConversationScopedWebhook(url.PathEscape(conversation), params)
 		})
@@ -78,7 +78,7 @@ func (d *Desk) Hooks(ctx context.Context, conversation string) (hooked, routed b
 
 // attached tells which hooks of ours there are.
 func (d *Desk) attached(ctx context.Context, conversation string) (hooked, routed bool, err error) {
-	page, err := read(ctx, d, "listing the hooks of "+conversation,
+	page, err := read(ctx, d, opHooks, "listing the hooks of "+conversation,
 		func(t *trip) (*twilio.ListConversationScopedWebhookResponse, error) {
 			params := new(twilio.ListConversationScopedWebhookParams).SetPageSize(hookPage)
 			return t.api.PageConversationScopedWebhook(url.PathEscape(conversation), params, "", "")

@@ -56,7 +56,7 @@ func (d *Desk) interact(ctx context.Context, conversation string, about bridge.A
 				"name":            d.config.CustomerName,
 			},
 		}})
-	_, err := write(ctx, d, "creating an interaction of "+conversation, func(t *trip) (*interactions.FlexV1Interaction, error) {
+	_, err := write(ctx, d, opRoute, "creating an interaction of "+conversation, func(t *trip) (*interactions.FlexV1Interaction, error) {
 		made, err := interactions.NewApiService(t.handler).CreateInteraction(params)
 		if err == nil && value(made.Sid) == "" {
 			err = errIncomplete
@@ -73,7 +73,7 @@ func (d *Desk) tasks(ctx context.Context, conversation string) ([]string, error)
 	params := new(taskrouter.ListTaskParams).
 		SetEvaluateTaskAttributes(fmt.Sprintf("conversationSid == %q", conversation)).
 		SetPageSize(taskPage)
-	page, err := read(ctx, d, "listing the tasks of "+conversation, func(t *trip) (*taskrouter.ListTaskResponse, error) {
+	page, err := read(ctx, d, opTasks, "listing the tasks of "+conversation, func(t *trip) (*taskrouter.ListTaskResponse, error) {
 		page, err := taskrouter.NewApiService(t.handler).PageTask(url.PathEscape(d.config.WorkspaceSID), params, "", "")
 		if err == nil && page.Tasks == nil {
 			err = errIncomplete // which is not the same as none
@@ -109,7 +109,7 @@ func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error)
 	}
 	// Forgotten, never made, or still to come. In one that is inactive the customer's
 	// next message may make a task.
-	open, err := read(ctx, d, "fetching "+conversation, func(t *trip) (bool, error) {
+	open, err := read(ctx, d, opState, "fetching "+conversation, func(t *trip) (bool, error) {
 		c, err := t.api.FetchConversation(url.PathEscape(conversation))
 		if err != nil {
 			return false, err
@@ -126,7 +126,7 @@ func (d *Desk) Abandoned(ctx context.Context, conversation string) (bool, error)
 // have come since, by Twilio's own clock. Without any, none was to come.
 func (d *Desk) quiet(ctx context.Context, conversation string) (bool, error) {
 	params := new(twilio.ListConversationMessageParams).SetOrder("desc").SetPageSize(1)
-	return read(ctx, d, "listing the last message of "+conversation, func(t *trip) (bool, error) {
+	return read(ctx, d, opLook, "listing the last message of "+conversation, func(t *trip) (bool, error) {
 		page, err := t.api.PageConversationMessage(url.PathEscape(conversation), params, "", "")
 		if err != nil || len(page.Messages) == 0 {
 			return false, err
@@ -146,15 +146,20 @@ func (d *Desk) OnShift(ctx context.Context) (bool, error) {
 	if !d.config.TellShift {
 		return true, nil
 	}
+	on, err := d.available(ctx, d.config.WorkspaceSID)
+	return on, withoutFlex(err)
+}
+
+// available reports whether a worker of a workspace is.
+func (d *Desk) available(ctx context.Context, workspace string) (bool, error) {
 	params := new(taskrouter.ListWorkerParams).SetAvailable("true").SetPageSize(1)
-	on, err := read(ctx, d, "listing the available workers", func(t *trip) (bool, error) {
-		page, err := taskrouter.NewApiService(t.handler).PageWorker(url.PathEscape(d.config.WorkspaceSID), params, "", "")
+	return read(ctx, d, opShift, "listing the available workers", func(t *trip) (bool, error) {
+		page, err := taskrouter.NewApiService(t.handler).PageWorker(url.PathEscape(workspace), params, "", "")
 		if err == nil && page.Workers == nil {
 			err = errIncomplete // which is not the same as none
 		}
 		return err == nil && len(page.Workers) > 0, err
 	})
-	return on, withoutFlex(err)
 }
 
 // withoutFlex corrects the meaning of a 404 to calls that are not about a

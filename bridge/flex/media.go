@@ -36,7 +36,7 @@ func (d *Desk) File(ctx context.Context, sid string) (bridge.File, error) {
 		return bridge.File{}, err
 	}
 	at := "https://" + mediaHost + "/v1/Services/" + url.PathEscape(service) + "/Media/" + url.PathEscape(sid)
-	m, err := read(ctx, d, "describing "+sid, func(t *trip) (*mediaResource, error) {
+	m, err := read(ctx, d, opFile, "describing "+sid, func(t *trip) (*mediaResource, error) {
 		m, err := next[mediaResource](t, at)
 		if err == nil && (m.Size == nil || *m.Size < 0) {
 			err = errIncomplete
@@ -66,7 +66,7 @@ func (d *Desk) service(ctx context.Context) (string, error) {
 	if known := d.defaultService.Load(); known != nil {
 		return *known, nil
 	}
-	sid, err := read(ctx, d, "fetching the default service", func(t *trip) (string, error) {
+	sid, err := read(ctx, d, opService, "fetching the default service", func(t *trip) (string, error) {
 		c, err := t.api.FetchConfiguration()
 		if err == nil && value(c.DefaultChatServiceSid) == "" {
 			err = errIncomplete

@@ -35,7 +35,7 @@ func (d *Desk) Say(ctx context.Context, conversation string, u bridge.Utterance)
 		SetBody(u.Text).
 		SetAttributes(string(marked)).
 		SetXTwilioWebhookEnabled(enabled)
-	return write(ctx, d, "saying in "+conversation, func(t *trip) (bridge.Message, error) {
+	return write(ctx, d, opSay, "saying in "+conversation, func(t *trip) (bridge.Message, error) {
 		said, err := t.api.CreateConversationMessage(url.PathEscape(conversation), params)
 		if err == nil && value(said.Sid) == "" {
 			err = errIncomplete
@@ -64,7 +64,7 @@ type page struct {
 func (d *Desk) Since(ctx context.Context, conversation string, after int) (bridge.Listing, error) {
 	what := "listing messages of " + conversation
 	params := new(twilio.ListConversationMessageParams).SetOrder("desc").SetPageSize(messagePage)
-	p, err := read(ctx, d, what, func(t *trip) (p page, err error) {
+	p, err := read(ctx, d, opLook, what, func(t *trip) (p page, err error) {
 		p.ListConversationMessageResponse, err = t.api.PageConversationMessage(url.PathEscape(conversation), params, "", "")
 		p.at, _ = http.ParseTime(t.header.Get("Date"))
 		return p, err
@@ -82,7 +82,7 @@ func (d *Desk) Since(ctx context.Context, conversation string, after int) (bridg
 		if oldest <= after+1 || nextURL == "" {
 			return ascending(listing), nil
 		}
-		p, err = read(ctx, d, what, func(t *trip) (p page, err error) {
+		p, err = read(ctx, d, opLook, what, func(t *trip) (p page, err error) {
 			p.ListConversationMessageResponse, err = next[twilio.ListConversationMessageResponse](t, nextURL)
 			return p, err
 		})

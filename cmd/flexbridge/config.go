@@ -24,6 +24,7 @@ import (
 // Config is the environment. Its desc tags are README's table.
 type Config struct {
 	ListenAddr string `envconfig:"LISTEN_ADDR" default:":5002" desc:"address for callers and Twilio"`
+	OpsAddr    string `envconfig:"OPS_ADDR" default:"127.0.0.1:9090" desc:"address for operators: /metrics, /livez, /readyz and /debug/pprof/, for anybody who reaches it; empty: none"`
 	PublicURL  string `envconfig:"PUBLIC_URL" desc:"required; https URL under which the world reaches LISTEN_ADDR (http on loopback only)"`
 	RedisURL   Secret `envconfig:"REDIS_URL" desc:"redis://, rediss:// or unix://; several addresses for Cluster, with ?master_name= for Sentinel; empty: memory of this one process"`
 
@@ -159,8 +160,12 @@ func (c Config) problems() (problems []error) {
 	check(c.Retention >= time.Hour, "RETENTION", "must be 1h or more")
 	check(c.MediaLinks == 0 || c.MediaLinks >= time.Minute && c.MediaLinks <= 7*24*time.Hour, "MEDIA_LINKS", "must be from 1m to 168h, or 0")
 	check(c.LogFormat == "auto" || c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT", "must be auto, json or text")
-	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
-		check(false, "LISTEN_ADDR", "must be host:port or :port")
+	_, listenPort, err := net.SplitHostPort(c.ListenAddr)
+	check(err == nil, "LISTEN_ADDR", "must be host:port or :port")
+	if c.OpsAddr != "" {
+		_, port, err := net.SplitHostPort(c.OpsAddr)
+		check(err == nil, "OPS_ADDR", "must be host:port or :port, or empty")
+		check(err != nil || port != listenPort || port == "0", "OPS_ADDR", "must have another port than LISTEN_ADDR")
 	}
 	return append(problems, c.authProblems()...)
 }

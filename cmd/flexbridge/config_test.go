@@ -61,7 +61,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("loadConfig = %v with all that is required", err)
 	}
 	want := Config{
-		ListenAddr: ":5002", PublicURL: "https://bridge.example.com",
+		ListenAddr: ":5002", OpsAddr: "127.0.0.1:9090", PublicURL: "https://bridge.example.com",
 		AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, FlowSID: flexsim.FlowSID,
 		WebhookScope: "conversation", WebhookVerify: "enforce", IdentitySecret: Secret(strings.Repeat("i", 32)), AuthMode: "none",
 		QuestionsPerCustomer: 20, QuestionsPerCaller: 600,
@@ -239,6 +239,8 @@ func TestBadValues(t *testing.T) {
 		{name: "LOG_LEVEL", value: "hunter2"},
 		{name: "LOG_FORMAT", value: "hunter2"},
 		{name: "LISTEN_ADDR", value: "hunter2"},
+		{name: "OPS_ADDR", value: "hunter2"},
+		{name: "OPS_ADDR", value: "hunter2:5002"},
 	} {
 		values := goodEnviron()
 		for name, value := range row.others {

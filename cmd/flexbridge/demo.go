@@ -51,7 +51,7 @@ Speak as the agent yourself, or end the conversation; the next question opens a 
   curl -s '%[1]s/replies/a-customer-of-the-demo?wait=5'
   curl -s %[1]s/demo/agent -H 'Content-Type: application/json' -d '{"close":true}'
 
-MCP clients find it at %[1]s/mcp. Everything that happens is logged here. Ctrl-C ends the demo.
+MCP clients find it at %[1]s/mcp, Prometheus its metrics at %[1]s/metrics. Everything that happens is logged here. Ctrl-C ends the demo.
 
 `
 

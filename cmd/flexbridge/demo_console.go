@@ -33,6 +33,7 @@ func (d *demonstration) furnish(s *service) {
 	s.echo.GET(consolePath, d.page, d.guard)
 	s.echo.GET(consolePath+"/:file", d.page, d.guard)
 	s.echo.GET(consolePath+"/events", d.events, d.guard)
+	s.echo.GET(metricsPath, echo.WrapHandler(s.metrics.handler()), d.guard)
 	s.echo.POST(consolePath+"/agent", d.speak, d.guard)
 	s.echo.POST(consolePath+"/habit", d.setHabit, d.guard)
 	s.echo.POST(consolePath+"/faults", d.breakThings, d.guard)

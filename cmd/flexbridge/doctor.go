@@ -74,6 +74,7 @@ var checks = []check{
 	{"service", "TWILIO_SERVICE_SID", "rest", (*doctor).conversationService},
 	{"flow", "TWILIO_FLOW_SID", "rest", (*doctor).studioFlow},
 	{"workflow", "TWILIO_WORKSPACE_SID TWILIO_WORKFLOW_SID", "flow", (*doctor).workflow},
+	{"tasks and workers", "TELL_NOBODY_ON_SHIFT", "workflow", (*doctor).tasksAndWorkers},
 	{"webhook settings", "PUBLIC_URL WEBHOOK_SCOPE", "service", (*doctor).webhookSettings},
 	{"address", "PUBLIC_URL", "", (*doctor).address},
 	{"certificate", "", "address", (*doctor).certificate},
@@ -198,7 +199,7 @@ func bad(do, format string, args ...any) finding {
 // failed is a call to Twilio that did not bring what was asked for.
 func failed(err error) finding {
 	if errors.Is(err, bridge.ErrDeskRefused) || errors.Is(err, bridge.ErrGone) {
-		return bad("see the error's page at twilio.com/docs/api/errors", "%v", err)
+		return bad("see the error's page at twilio.com/docs/api/errors; an API key with restrictions needs the right to this", "%v", err)
 	}
 	return finding{Status: unchecked, Text: err.Error(), Do: "try again when Twilio can be reached from here"}
 }

@@ -9,10 +9,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 
 	"flexbridge/bridge/flex"
 	"flexbridge/bridge/flex/flexsim"
+	"flexbridge/deploy"
 )
 
 // certificate is what the front shows, and who trusts it.
@@ -53,6 +56,14 @@ func flowOf(status, definition string) func(*patient) {
 
 const emptyFlow = `{"description":"","initial_state":"Trigger","flags":{"allow_concurrent_calls":true},"states":[
 {"name":"Trigger","type":"trigger","properties":{"offset":{"x":0,"y":0}},"transitions":[{"event":"incomingConversationMessage"}]}]}`
+
+var flowToFlex = func() string {
+	text, err := json.Marshal(deploy.StudioFlow(flexsim.WorkflowSID, flexsim.TaskChannelSID))
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}()
 
 // serviceHook sets the service's webhook once the public address is known.
 func serviceHook(scope string, global bool, hook flexsim.ServiceHook) func(*patient) {
@@ -267,6 +278,16 @@ var ailments = []ailment{
 	{"service", "service", wrong, set("TWILIO_SERVICE_SID", "ISffffffffffffffffffffffffffffffff")},
 
 	{"flow missing", "flow", wrong, set("TWILIO_FLOW_SID", otherFlow)},
+	{"flow with a newer draft", "", fine, both(flowOf(flexsim.Published, flowToFlex), func(p *patient) {
+		form := url.Values{"Status": {flexsim.Draft}, "Definition": {emptyFlow}}
+		r := httptest.NewRequest("POST", "/v2/Flows/"+p.environ["TWILIO_FLOW_SID"], strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth(flexsim.AccountSID, flexsim.AuthToken)
+		w := httptest.NewRecorder()
+		if p.twilio.ServeHTTP(w, r); w.Code != http.StatusOK {
+			p.t.Fatalf("saving a draft = %d %s", w.Code, w.Body)
+		}
+	})},
 	{"flow draft", "flow", wrong, flowOf(flexsim.Draft, emptyFlow)},
 	{"flow invalid", "flow", wrong, flowOf(flexsim.Published, `{"states":[]}`)},
 	{"flow without trigger", "flow", wrong, flowOf(flexsim.Published, emptyFlow)},
@@ -383,6 +404,14 @@ var ailments = []ailment{
 	{"redis permissions", "redis", wrong, func(p *patient) {
 		p.redis.Do("ACL", "SETUSER", "limited", "on", ">hunter2", "~*", "&*", "+@all", "-get")
 		p.environ["REDIS_URL"] = "redis://limited:hunter2@" + p.redis.Addr
+	}},
+	{"redis without channels", "redis", wrong, func(p *patient) {
+		p.redis.Do("ACL", "SETUSER", "deaf", "on", ">hunter2", "~*", "+@all")
+		p.environ["REDIS_URL"] = "redis://deaf:hunter2@" + p.redis.Addr
+	}},
+	{"redis without scripts", "redis", wrong, func(p *patient) {
+		p.redis.Do("ACL", "SETUSER", "plain", "on", ">hunter2", "~*", "&*", "+@all", "-@scripting")
+		p.environ["REDIS_URL"] = "redis://plain:hunter2@" + p.redis.Addr
 	}},
 	{"redis evicts", "redis eviction", wrong, setting("maxmemory-policy", "allkeys-lru")},
 	{"redis forgets", "redis persistence", warned, setting("appendonly", "no")},

@@ -26,6 +26,11 @@ var (
 	otherSID    = strings.Repeat("f", 32)
 )
 
+// forbidden is an API key without the right to an operation.
+func forbidden(op flexsim.Op) func(*patient) {
+	return func(p *patient) { p.twilio.Break(op, -1, flexsim.Fault{Status: http.StatusForbidden}) }
+}
+
 var routeAilments = []ailment{
 	{"healthy without Studio", "", fine, withoutStudio()},
 	{"healthy without Studio in a workspace renamed", "", fine, withoutStudio(workspaces(
@@ -47,6 +52,13 @@ var routeAilments = []ailment{
 		flexsim.Workspace{SID: flexsim.WorkspaceSID, Name: flex.FlexWorkspace, Workflows: itsWorkflow,
 			TaskChannels: []flexsim.Resource{{SID: flexsim.TaskChannelSID, Name: flex.TaskChannel, UniqueName: "webchat"}}},
 	))},
+	{"workspace beside a flow", "", fine, both(set("TWILIO_WORKSPACE_SID", flexsim.WorkspaceSID), set("TELL_NOBODY_ON_SHIFT", "true"))},
+	{"workspace other than the flow's", "workflow", wrong, set("TWILIO_WORKSPACE_SID", "WS"+otherSID)},
+	{"nobody on shift", "", fine, withoutStudio(set("TELL_NOBODY_ON_SHIFT", "true"), workspaces(
+		flexsim.Workspace{SID: flexsim.WorkspaceSID, Name: flex.FlexWorkspace, Workflows: itsWorkflow, TaskChannels: itsChannel},
+	))},
+	{"tasks not for us", "tasks and workers", wrong, withoutStudio(forbidden(flexsim.ListTasks))},
+	{"workers not for us", "tasks and workers", wrong, withoutStudio(set("TELL_NOBODY_ON_SHIFT", "true"), forbidden(flexsim.ListWorkers))},
 	{"TaskRouter down", "workflow", unchecked, withoutStudio(func(p *patient) {
 		p.twilio.Break(flexsim.ListWorkflows, -1, flexsim.Fault{Status: 503, HTML: true})
 	})},

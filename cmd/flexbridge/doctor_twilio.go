@@ -32,7 +32,7 @@ func (d *doctor) authToken(ctx context.Context) finding {
 		d.standing, err = a.Standing(ctx)
 		switch {
 		case errors.Is(err, bridge.ErrDeskRefused):
-			return bad("copy TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN again from the Console's first page", "Twilio does not accept the auth token for %s", d.config.AccountSID)
+			return bad("copy TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN again from the Console's first page", "the auth token is not accepted for %s: %v", d.config.AccountSID, err)
 		case err != nil:
 			return failed(err)
 		case d.standing.Status != "active":
@@ -49,7 +49,7 @@ func (d *doctor) apiKey(ctx context.Context) finding {
 	return d.account(true, func(a *flex.Account) finding {
 		switch service, err := a.DefaultService(ctx); {
 		case errors.Is(err, bridge.ErrDeskRefused):
-			return bad("make a standard API key in the Console, of this account, and set both TWILIO_API_KEY and TWILIO_API_SECRET", "Twilio does not accept the API key %s", d.config.APIKey)
+			return bad("make a standard API key in the Console, of this account, and set both TWILIO_API_KEY and TWILIO_API_SECRET", "the API key %s is not accepted: %v", d.config.APIKey, err)
 		case err != nil:
 			return failed(err)
 		case service.Account != d.config.AccountSID:
@@ -97,19 +97,22 @@ func (d *doctor) studioFlow(ctx context.Context) finding {
 	return d.rest(func(a *flex.Account) finding {
 		const repair = "run flexbridge setup, and set the TWILIO_FLOW_SID that it prints"
 		sid := d.config.FlowSID
-		flow, err := a.Flow(ctx, sid)
-		if err != nil {
-			if errors.Is(err, bridge.ErrGone) {
-				return bad(repair, "the flow %s does not exist", sid)
+		flow, err := a.RunningFlow(ctx, sid)
+		if errors.Is(err, bridge.ErrGone) {
+			if _, err = a.Flow(ctx, sid); err == nil {
+				return bad("publish it in Studio; a draft does not run", "the flow %s was never published", sid)
 			}
+		}
+		switch {
+		case errors.Is(err, bridge.ErrGone):
+			return bad(repair, "the flow %s does not exist", sid)
+		case err != nil:
 			return failed(err)
 		}
 		d.flow = flow
 		switch _, _, leads := flow.SendsToFlex(); {
 		case !flow.Valid:
 			return bad("mend it in Studio, or "+repair, "the flow %s is not valid", sid)
-		case !flow.Published:
-			return bad("publish it in Studio; a draft does not run", "the flow %s has a draft that is not published", sid)
 		case !leads:
 			return bad("connect them in Studio and publish, or "+repair, "the flow %s does not lead from Incoming Conversation to Send to Flex", sid)
 		}
@@ -151,6 +154,7 @@ func (d *doctor) webhookSettings(ctx context.Context) finding {
 
 func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global flex.Webhook) finding {
 	const repair = "run flexbridge setup --webhook console"
+	silenced := d.config.others(global)
 	switch lacking := missing(hook.Filters, flex.Events()); {
 	case hook.PostURL == "":
 		return bad(repair, "there is no webhook for all conversations")
@@ -160,8 +164,8 @@ func (d *doctor) consoleScope(hook flex.Webhook, whose string, service, global f
 		return bad(repair, "%s is sent by %s", whose, hook.Method)
 	case len(lacking) > 0:
 		return bad(repair, "%s lacks %s", whose, strings.Join(lacking, ", "))
-	case d.config.isHook(service.PostURL) && global.PostURL != "" && !d.config.isHook(global.PostURL):
-		return warning("see whether somebody there misses this service", "%s is ours, and silences the account's at %s", whose, hostOf(global.PostURL))
+	case d.config.isHook(service.PostURL) && len(silenced) > 0:
+		return warning("see whether somebody there misses this service", "%s is ours, and silences the account's at %s", whose, hostOf(silenced[0]))
 	}
 	return ok("%s comes to us", whose)
 }

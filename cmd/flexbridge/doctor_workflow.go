@@ -34,9 +34,11 @@ func (d *doctor) workflowOfFlow(ctx context.Context, a *flex.Account, workspaces
 			continue
 		}
 		channels, err := a.TaskChannels(ctx, w.SID)
-		switch {
+		switch own := d.config.WorkspaceSID; {
 		case err != nil:
 			return failed(err)
+		case own != "" && own != w.SID:
+			return bad("set TWILIO_WORKSPACE_SID="+w.SID, "the flow's tasks are made in workspace %q (%s), and TWILIO_WORKSPACE_SID is %s", w.Name, w.SID, own)
 		case !listed(channels, channel):
 			return bad(repair, "the flow's task channel %s is not in workspace %q", channel, w.Name)
 		}
@@ -72,6 +74,30 @@ func (d *doctor) workflowOfConfig(ctx context.Context, a *flex.Account, workspac
 		return bad("make one of this unique name in TaskRouter: tasks of chats are made in it", "workspace %q has no task channel %q", name, flex.TaskChannel)
 	}
 	return ok("%s in workspace %q, task channel %s", workflow, name, flex.TaskChannel)
+}
+
+// tasksAndWorkers finds out whether the service can see what becomes of a task, and
+// who could take it.
+func (d *doctor) tasksAndWorkers(ctx context.Context) finding {
+	workspace := d.config.WorkspaceSID
+	if workspace == "" {
+		return ok("not looked at by the service: TWILIO_WORKSPACE_SID is empty")
+	}
+	return d.rest(func(a *flex.Account) finding {
+		if err := a.ListsTasks(ctx, workspace); err != nil {
+			return failed(err)
+		}
+		if !d.config.TellShift {
+			return ok("tasks can be listed")
+		}
+		switch on, err := a.OnShift(ctx, workspace); {
+		case err != nil:
+			return failed(err)
+		case on:
+			return ok("both can be listed; somebody is available")
+		}
+		return ok("both can be listed; nobody is available at present")
+	})
 }
 
 // listed reports whether a resource is there, by its SID or its unique name.

@@ -25,6 +25,17 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A command that is mistyped is not the service.
+func TestUnknownCommand(t *testing.T) {
+	setEnviron(t, map[string]string{})
+	for _, args := range [][]string{{"docter"}, {"serve", "now"}, {"health", "--", "x"}} {
+		err := command().Run(t.Context(), append([]string{"flexbridge"}, args...))
+		if err == nil || !strings.Contains(err.Error(), "is neither a command nor an option") {
+			t.Errorf("flexbridge %q = %v, want that it is unknown", args, err)
+		}
+	}
+}
+
 func TestHealthOfAnotherAnswer(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()

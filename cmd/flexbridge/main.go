@@ -35,7 +35,7 @@ func main() {
 }
 
 func command() *cli.Command {
-	return &cli.Command{
+	root := &cli.Command{
 		Name:           "flexbridge",
 		Usage:          "lets an AI assistant ask a person in Twilio Flex",
 		DefaultCommand: "serve",
@@ -72,6 +72,21 @@ func command() *cli.Command {
 				},
 			},
 		},
+	}
+	for _, c := range root.Commands {
+		c.Action = alone(c.Action)
+	}
+	return root
+}
+
+// alone refuses what no command takes: a mistyped command would start the service,
+// and setup without the dashes of --dry-run would make its changes.
+func alone(action cli.ActionFunc) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		if c.Args().Present() {
+			return fmt.Errorf("%q is neither a command nor an option: see flexbridge help", c.Args().First())
+		}
+		return action(ctx, c)
 	}
 }
 

@@ -36,6 +36,9 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("LISTEN_ADDR: %w", err), s.close())
 	}
+	if err := s.operate(); err != nil {
+		return errors.Join(err, listener.Close(), s.close())
+	}
 	return s.run(ctx, listener)
 }
 
@@ -48,8 +51,14 @@ type service struct {
 	desk     *flex.Desk
 	mail     mailbox
 	server   *http.Server
+	callers  *api.API
+	metrics  *metrics
 	identity *comparison // nil without Redis
 	draining atomic.Bool
+
+	ops     *http.Server // nil without OPS_ADDR
+	opsAddr string       // where it listens
+	opsDone chan struct{}
 }
 
 // mailbox is a store that is closed in the end.
@@ -78,11 +87,13 @@ type timings struct {
 // newService wires a service that listens nowhere yet. ctx ends the wait for the
 // issuer, if there is one.
 func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func(*timings)) (*service, error) {
+	logger = slog.New(labelled{logger.Handler()})
 	keys, err := bridge.NewKeyring([]byte(c.IdentitySecret))
 	if err != nil {
 		return nil, fmt.Errorf("IDENTITY_SECRET: %w", err)
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	measured := newMetrics()
 	t := timings{server: newServer()}
 	for _, f := range tune {
 		f(&t)
@@ -95,6 +106,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	t.desk.WebhookURL, t.desk.ConsoleScope = c.PublicURL+webhook.Path, c.WebhookScope == "console"
 	t.desk.InactiveAfter, t.desk.ClosedAfter = c.InactiveAfter, c.ClosedAfter
 	t.desk.CustomerName, t.desk.Keys, t.desk.Logger = c.CustomerName, keys, logger
+	t.desk.Tried = measured.tried
 	desk, err := flex.New(t.desk)
 	if err != nil {
 		return nil, err
@@ -103,17 +115,18 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	if err != nil {
 		return nil, err
 	}
-	t.store.Retention = c.Retention
+	t.store.Retention, t.store.Observe = c.Retention, measured.commanded
 	mail, err := openMailbox(c, t.store, logger)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server}
+	s := &service{config: c, log: logger, echo: echo.New(), desk: desk, mail: mail, server: t.server, metrics: measured}
 	t.bridge.Wait = min(c.Wait, c.MCPWait)
 	t.bridge.MaxParked, t.bridge.LooksPerSecond, t.bridge.Logger = c.MaxParked, c.LooksPerSecond, logger
+	t.bridge.Observer = measured
 	s.bridge = bridge.New(desk, mail, keys, t.bridge)
 	s.echo.HideBanner, s.echo.HidePort = true, true
-	callers, err := api.New(api.Config{
+	s.callers, err = api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
 		Limiter: mail, QuestionsPerCustomer: c.QuestionsPerCustomer, QuestionsPerCaller: c.QuestionsPerCaller,
 		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body,
@@ -122,7 +135,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
 		},
 		Files: desk, LinkLife: c.MediaLinks,
-		Contact: c.Contact, Version: version(), Logger: logger,
+		Contact: c.Contact, Version: version(), Logger: logger, Problem: measured.problem,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -136,14 +149,16 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	}
 	hooks, err := webhook.New(webhook.Config{
 		PublicURL: c.PublicURL, AccountSID: c.AccountSID, AuthTokens: tokens, Keys: keys,
-		Observe: c.WebhookVerify == observe, Note: api.NoteOutcome, Logger: logger,
+		Observe: c.WebhookVerify == observe, Note: measured.received, Logger: logger,
 	}, s.bridge)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	callers.Register(s.echo)
+	s.callers.Register(s.echo)
 	hooks.Register(s.echo)
+	measured.watch(s)
 	if redis, ok := mail.(*store.Redis); ok {
+		measured.watchRedis(redis)
 		s.identity = compareIdentity(redis, keys.Fingerprint(), logger)
 	}
 	return s, nil
@@ -209,7 +224,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		err = server.Shutdown(grace)
 		<-failed
 	}
-	err = errors.Join(err, server.Close(), s.close())
+	err = errors.Join(err, server.Close(), s.close(), s.closeOps())
 	s.log.Info("stopped")
 	return err
 }

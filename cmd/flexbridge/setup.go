@@ -28,7 +28,7 @@ func setupCommand() *cli.Command {
 			&cli.StringFlag{Name: "workflow", Usage: "SID or name of the workflow, if there are several"},
 			&cli.StringFlag{Name: "task-channel", Value: flex.TaskChannel, Usage: "SID or name of the task channel"},
 			&cli.StringFlag{Name: "webhook", Usage: "console: one webhook for the whole service; conversation: none is needed (default: WEBHOOK_SCOPE)"},
-			&cli.BoolFlag{Name: "yes", Usage: "replace somebody else's webhook without asking"},
+			&cli.BoolFlag{Name: "yes", Usage: "replace somebody else's webhook, or what was changed in the flow, without asking"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
 			&cli.BoolFlag{Name: "remove", Usage: "take back what setup made"},
 		},
@@ -62,7 +62,7 @@ type setup struct {
 	terminal io.Reader // who is asked; nil: nobody is there
 	service  string
 	changes  []change
-	foreign  []string // what else the changes put out of use
+	lost     []string // what the changes put out of use that is not setup's own
 }
 
 // change is one call that changes something.
@@ -164,7 +164,7 @@ func (s *setup) run(ctx context.Context) error {
 		s.say("Nothing was changed.")
 		return nil
 	}
-	if err := s.consent(); err != nil {
+	if err := s.consent(ctx); err != nil {
 		return err
 	}
 	if err := within(ctx, setupTime, s.makeChanges); err != nil {
@@ -185,7 +185,7 @@ func within(ctx context.Context, limit time.Duration, f func(context.Context) er
 func (s *setup) makeChanges(ctx context.Context) error {
 	for _, c := range s.changes {
 		if err := c.do(ctx); err != nil {
-			return err
+			return fmt.Errorf("%w\nnot done: %s; what is done stays, and setup can be run again", err, c.what)
 		}
 		s.say("done: %s", c.what)
 	}
@@ -201,27 +201,36 @@ func (s *setup) show() {
 	for _, c := range s.changes {
 		s.say("to do: %s", c.what)
 	}
-	for _, f := range s.foreign {
-		s.say("NOTE: %s", f)
+	for _, l := range s.lost {
+		s.say("NOTE: %s", l)
 	}
 }
 
-var errConsent = errors.New("somebody else's webhook is in use, and stays: see the notes above, and repeat with --yes to go on all the same")
+var errConsent = errors.New("nothing was changed, as that would put something else out of use: see the notes above, and repeat with --yes to go on all the same")
 
-// consent asks before somebody else's webhook goes out of use.
-func (s *setup) consent() error {
-	if len(s.foreign) == 0 || s.yes {
+// consent asks before something that setup did not make goes out of use.
+func (s *setup) consent(ctx context.Context) error {
+	if len(s.lost) == 0 || s.yes {
 		return nil
 	}
 	if s.terminal == nil {
 		return errConsent
 	}
 	fmt.Fprint(s.out, "Go on? Type yes: ")
-	answer, _ := bufio.NewReader(s.terminal).ReadString('\n')
-	if strings.TrimSpace(answer) != "yes" {
+	answer := make(chan string, 1)
+	go func() { // reading a terminal ends with the process, not with a context
+		line, _ := bufio.NewReader(s.terminal).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-answer:
+		if line != "yes" {
+			return errConsent
+		}
+		return nil
+	case <-ctx.Done():
 		return errConsent
 	}
-	return nil
 }
 
 // environment prints the lines of .env that follow from the account. Secrets are

@@ -35,6 +35,7 @@ func (s *setup) planRemoval(ctx context.Context) error {
 		return err
 	}
 	if flow.SID != "" {
+		s.noteEdits(flow, "deleted, too")
 		s.change("delete the Studio flow "+flow.SID, func(ctx context.Context) error { return s.account.DeleteFlow(ctx, flow.SID) })
 	}
 	return s.planNoWebhook(ctx)
@@ -65,7 +66,10 @@ func (s *setup) planRoute(ctx context.Context) error {
 		return err
 	}
 	if s.route == routeStudio {
-		s.config.WorkspaceSID, s.config.WorkflowSID = "", ""
+		if s.config.interactions() {
+			s.config.WorkspaceSID = "" // of the other route; beside a flow it stays
+		}
+		s.config.WorkflowSID = ""
 		return s.planFlow(ctx, deploy.StudioFlow(t.workflow.SID, t.channel.SID))
 	}
 	if t.channel.UniqueName != flex.TaskChannel {
@@ -181,6 +185,7 @@ func (s *setup) planFlow(ctx context.Context, definition map[string]any) error {
 	what := fmt.Sprintf("create and publish a Studio flow %q", wanted.Name)
 	if own.SID != "" {
 		what = fmt.Sprintf("change and publish the Studio flow %q (%s)", wanted.Name, own.SID)
+		s.noteEdits(own, "overwritten")
 	}
 	s.change(what, func(ctx context.Context) error {
 		saved, err := s.account.SaveFlow(ctx, wanted)
@@ -188,6 +193,16 @@ func (s *setup) planFlow(ctx context.Context, definition map[string]any) error {
 		return err
 	})
 	return nil
+}
+
+// noteEdits tells of what somebody did in Studio to a flow that setup made. Another
+// workflow or task channel is nothing that would be missed.
+func (s *setup) noteEdits(own flex.Flow, become string) {
+	workflow, channel, _ := own.SendsToFlex()
+	if !holds(own.Definition, deploy.StudioFlow(workflow, channel)) {
+		s.lost = append(s.lost, fmt.Sprintf("the flow %s is not as setup makes it: what was changed in Studio would be %s. "+
+			"To keep it, copy the flow under another name, and put the copy's SID into TWILIO_FLOW_SID", own.SID, become))
+	}
 }
 
 // holds reports whether all of want stands in have, which may hold more: Studio

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -279,11 +280,73 @@ func TestSetupLeavesForeignFlow(t *testing.T) {
 	o.refuses("rename it in Studio")
 }
 
+// What somebody did in Studio to the flow that setup made is not lost unasked.
+func TestSetupAsksBeforeItLosesEdits(t *testing.T) {
+	o := newOperator(t, flexsim.Config{})
+	sid := lines(o.must())["TWILIO_FLOW_SID"]
+	own, _ := o.ownFlow()
+	account, err := flex.NewAccount(flex.Config{AccountSID: flexsim.AccountSID, AuthToken: flexsim.AuthToken, APIURL: o.rest.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer account.CloseIdleConnections()
+	edited := strings.Replace(own[0].Definition, "No agent could be asked", "Sorry, nobody could be asked", 1)
+	edited = strings.Replace(edited, flexsim.WorkflowSID, `{{ \"x\" }}`, 1)
+	var definition map[string]any
+	if err := json.Unmarshal([]byte(edited), &definition); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := account.SaveFlow(t.Context(), flex.Flow{SID: sid, Name: own[0].Name, Definition: definition}); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{}, {"--remove"}} {
+		o.refuses("--yes", args...)
+		if out, err := o.setup(args...); err == nil || !strings.Contains(out, "the flow "+sid+" is not as setup makes it") {
+			t.Errorf("setup %q = %v\n%s", args, err, out)
+		}
+	}
+	o.must("--yes")
+	if now, _ := o.ownFlow(); len(now) != 1 || now[0].SID != sid || now[0].Definition != own[0].Definition {
+		t.Errorf("with --yes the flows are %+v, want the first one", now)
+	}
+}
+
+// What failed in the middle is told, and goes on when setup is run again.
+func TestSetupFailsInTheMiddle(t *testing.T) {
+	o := newOperator(t, flexsim.Config{})
+	o.twilio.Break(flexsim.CreateFlow, 1, flexsim.Fault{Late: true, Status: 500})
+	if _, err := o.setup("--webhook", "console"); err == nil || !strings.Contains(err.Error(), "the outcome is unknown") || !strings.Contains(err.Error(), "not done: create and publish") {
+		t.Errorf("setup = %v, want what was not done", err)
+	}
+	o.twilio.Break(flexsim.UpdateServiceWebhook, 1, flexsim.Fault{Status: 403})
+	out, err := o.setup("--webhook", "console")
+	if err == nil || !strings.Contains(err.Error(), "changing the service's webhook") || !strings.Contains(err.Error(), "can be run again") || len(lines(out)) != 0 {
+		t.Errorf("setup = %v, want that the webhook was not set\n%s", err, out)
+	}
+	values := lines(o.must("--webhook", "console"))
+	if own, _ := o.ownFlow(); len(own) != 1 || values["TWILIO_FLOW_SID"] != own[0].SID || o.twilio.ServiceHook().URL == "" {
+		t.Errorf("flows are %+v, the webhook %+v, printed %v", own, o.twilio.ServiceHook(), values)
+	}
+}
+
+// Who has a workspace beside the flow goes on to have it.
+func TestSetupKeepsTheWorkspaceBesideAFlow(t *testing.T) {
+	o := newOperator(t, flexsim.Config{})
+	maps.Copy(o.environ, lines(o.must()))
+	o.environ["TWILIO_WORKSPACE_SID"], o.environ["TELL_NOBODY_ON_SHIFT"] = flexsim.WorkspaceSID, "true"
+	if values := lines(o.must()); values["TWILIO_WORKSPACE_SID"] != flexsim.WorkspaceSID || values["TWILIO_WORKFLOW_SID"] != "" {
+		t.Errorf("setup prints %v", values)
+	}
+}
+
 func TestSetupAsksBeforeItReplacesAWebhook(t *testing.T) {
 	foreign := flexsim.ServiceHook{URL: "https://other.example.com/secret?token=1", Filters: []string{"onMessageAdded"}}
 	for name, set := range map[string]func(*flexsim.Sim){
 		"service": func(s *flexsim.Sim) { s.SetServiceHook(foreign) },
 		"account": func(s *flexsim.Sim) { s.SetGlobalHook(foreign) },
+		"account, before events": func(s *flexsim.Sim) {
+			s.SetGlobalHook(flexsim.ServiceHook{PreURL: foreign.URL, Filters: []string{"onMessageAdd"}})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOperator(t, flexsim.Config{})
@@ -305,7 +368,7 @@ func TestSetupAsksBeforeItReplacesAWebhook(t *testing.T) {
 					t.Errorf("with the answer %q the webhook is %+v", answer, o.twilio.ServiceHook())
 				}
 				set(o.twilio)
-				if name == "account" {
+				if name != "service" {
 					o.twilio.SetServiceHook(flexsim.ServiceHook{})
 				}
 			}
@@ -349,6 +412,7 @@ func TestSetupOfBadEnvironment(t *testing.T) {
 	o := newOperator(t, flexsim.Config{})
 	o.refuses("--webhook must be", "--webhook", "global")
 	o.refuses("--route must be", "--route", "flow")
+	o.refuses(`"dry-run" is neither a command nor an option`, "dry-run")
 	o.environ["TWILIO_SERVICE_SID"] = "ISffffffffffffffffffffffffffffffff"
 	o.refuses("default conversation service")
 	o.environ["TWILIO_AUTH_TOKEN"] = "wrong"

@@ -31,16 +31,29 @@ func (s *setup) planWebhook(ctx context.Context) error {
 	}
 	switch {
 	case now.PostURL != "" && !s.config.isHook(now.PostURL):
-		s.foreign = append(s.foreign, "the service's webhook goes to "+hostOf(now.PostURL)+", which would hear nothing any more")
-	case now.PostURL == "" && now.PreURL == "" && global.PostURL != "" && !s.config.isHook(global.PostURL):
-		s.foreign = append(s.foreign, "the account's webhook goes to "+hostOf(global.PostURL)+", which would hear no more of this service")
+		s.lost = append(s.lost, "the service's webhook goes to "+hostOf(now.PostURL)+", which would hear nothing any more")
+	case now.PostURL == "" && now.PreURL == "":
+		for _, address := range s.config.others(global) {
+			s.lost = append(s.lost, "the account's webhook goes to "+hostOf(address)+", which would hear no more of this service")
+		}
 	}
 	if now.PreURL != "" && now.Method != wanted.Method {
-		s.foreign = append(s.foreign, "the service's pre-event webhook at "+hostOf(now.PreURL)+" would get POST instead of "+now.Method)
+		s.lost = append(s.lost, "the service's pre-event webhook at "+hostOf(now.PreURL)+" would get POST instead of "+now.Method)
 	}
 	s.change(fmt.Sprintf("set the webhook of the service %s to POST %s, for %s", s.service, wanted.PostURL, strings.Join(wanted.Filters, " ")),
 		func(ctx context.Context) error { return s.account.SetServiceWebhook(ctx, s.service, wanted) })
 	return nil
+}
+
+// others are the addresses of a webhook that are not ours. A pre-event one decides
+// what may be said, so that it matters no less.
+func (c Config) others(w flex.Webhook) (addresses []string) {
+	for _, address := range []string{w.PostURL, w.PreURL} {
+		if address != "" && !c.isHook(address) {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
 }
 
 // planNoWebhook takes the service's webhook back, if it is ours.

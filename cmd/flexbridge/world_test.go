@@ -103,6 +103,9 @@ func (w *world) start(hooks *replica, change ...func(*Config)) *replica {
 	if r.service, err = newService(w.t.Context(), c, cmp.Or(w.log, testLogger(w.t)), w.tune...); err != nil {
 		w.t.Fatal(err)
 	}
+	if err := r.operate(); err != nil {
+		w.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	r.stopped = stopped

@@ -54,7 +54,7 @@ func TestComposeServices(t *testing.T) {
 			}
 		}
 	}
-	want := map[string][]string{"bridge": nil, "redis": nil, "ngrok": {"tunnel"}, "caddy": {"tls"}}
+	want := map[string][]string{"bridge": nil, "redis": nil, "ngrok": {"tunnel"}, "caddy": {"tls"}, "prometheus": {"observe"}, "grafana": {"observe"}}
 	if !maps.EqualFunc(profiles, want, slices.Equal) {
 		t.Errorf("services and profiles = %v, want %v", profiles, want)
 	}
@@ -87,10 +87,18 @@ func TestComposeBridge(t *testing.T) {
 	if got := environment["REDIS_URL"]; got != "redis://redis:6379" {
 		t.Errorf("REDIS_URL = %q, want the service redis", got)
 	}
-	for _, port := range bridge.Ports {
-		if port.HostIP != "127.0.0.1" {
-			t.Errorf("bridge is published at %s:%s, want this machine alone", port.HostIP, port.Published)
+	for name, s := range p.Services {
+		for _, port := range s.Ports {
+			if port.HostIP != "127.0.0.1" && name != "caddy" {
+				t.Errorf("%s is published at %s:%s, want this machine alone", name, port.HostIP, port.Published)
+			}
+			if name == "bridge" && port.Target != 5002 {
+				t.Errorf("port %d of bridge is published, want the callers' alone", port.Target)
+			}
 		}
+	}
+	if got := environment["OPS_ADDR"]; got != ":"+opsPort {
+		t.Errorf("OPS_ADDR = %q, want port %s for Prometheus", got, opsPort)
 	}
 	for name, want := range map[string]string{"ngrok": "--url=" + filled["PUBLIC_URL"], "caddy": filled["PUBLIC_URL"]} {
 		s := p.Services[name]

@@ -45,6 +45,9 @@ func settings(t *testing.T) (defaults map[string]string, required []string) {
 	return defaults, required
 }
 
+// opsPort is where replicas of docker-compose.yml and Kubernetes show their metrics.
+const opsPort = "9090"
+
 // filled are values for what every operator fills in.
 var filled = map[string]string{
 	"TWILIO_ACCOUNT_SID": "AC" + strings.Repeat("0", 32),
@@ -90,7 +93,7 @@ func checkEnvironment(t *testing.T, environment map[string]string) {
 		}
 	}
 	environment = maps.Clone(environment)
-	environment["LISTEN_ADDR"] = freeAddr(t)
+	environment["LISTEN_ADDR"], environment["OPS_ADDR"] = freeAddr(t), freeAddr(t)
 	lives(t, func(ctx context.Context, command string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, program(t), command)
 		cmd.Env = environ(environment)

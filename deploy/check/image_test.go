@@ -150,7 +150,7 @@ func TestImage(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil || u == 0 || g == 0 {
 		t.Fatalf("USER %s, want numbers, which Kubernetes can tell from root's", user)
 	}
-	environment := map[string]string{"LISTEN_ADDR": freeAddr(t)}
+	environment := map[string]string{"LISTEN_ADDR": freeAddr(t), "OPS_ADDR": freeAddr(t)}
 	for name, value := range filled {
 		environment[name] = value
 	}

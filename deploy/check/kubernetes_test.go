@@ -48,8 +48,14 @@ func TestKubernetesService(t *testing.T) {
 			t.Errorf("probe = %+v, want %s", probe, want)
 		}
 	}
-	if len(c.Ports) != 1 || c.Ports[0].Name != "http" || c.Ports[0].ContainerPort != 5002 {
-		t.Errorf("ports = %+v, want LISTEN_ADDR's default", c.Ports)
+	if len(c.Ports) != 2 || c.Ports[0].Name != "http" || c.Ports[0].ContainerPort != 5002 ||
+		c.Ports[1].Name != "ops" || ":"+strconv.Itoa(int(c.Ports[1].ContainerPort)) != environment["OPS_ADDR"] {
+		t.Errorf("ports = %+v, want LISTEN_ADDR's default and OPS_ADDR", c.Ports)
+	}
+	for _, port := range m.services["flexbridge"].Spec.Ports {
+		if port.TargetPort.String() != "http" {
+			t.Errorf("the service leads to %s, want the callers' port alone", port.TargetPort.String())
+		}
 	}
 }
 

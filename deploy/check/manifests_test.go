@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -30,10 +33,12 @@ type manifests struct {
 	networks    map[string]*networkingv1.NetworkPolicy
 	budgets     map[string]*policyv1.PodDisruptionBudget
 	scalers     map[string]*autoscalingv2.HorizontalPodAutoscaler
+	monitors    map[string]*monitoringv1.PodMonitor
 }
 
-// build runs kustomize on deploy/kubernetes as an operator has filled it in.
-func build(t *testing.T) *manifests {
+// build runs kustomize on deploy/kubernetes as an operator has filled it in, with
+// some of the components that are commented out there.
+func build(t *testing.T, components ...string) *manifests {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "deploy", "kubernetes"))); err != nil {
@@ -42,6 +47,7 @@ func build(t *testing.T) *manifests {
 	for name, from := range map[string]string{"config.env": "config.env", "secret.env": "secret.env.example", "keys.env": "keys.env.example"} {
 		fill(t, filepath.Join(dir, name), readFile(t, "deploy/kubernetes/"+from))
 	}
+	uncomment(t, filepath.Join(dir, "kustomization.yaml"), components)
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +80,8 @@ func build(t *testing.T) *manifests {
 			decode(t, text, &m.budgets)
 		case "autoscaling/v2 HorizontalPodAutoscaler":
 			decode(t, text, &m.scalers)
+		case "monitoring.coreos.com/v1 PodMonitor":
+			decode(t, text, &m.monitors)
 		default:
 			t.Errorf("nothing looks at %s", kind)
 		}
@@ -82,6 +90,24 @@ func build(t *testing.T) *manifests {
 		}
 	}
 	return &m
+}
+
+func uncomment(t *testing.T, path string, components []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range components {
+		off, on := []byte("  # - "+name+" "), []byte("  - "+name+" ")
+		if !bytes.Contains(text, off) {
+			t.Fatalf("%s has no component %s to take in", path, name)
+		}
+		text = bytes.Replace(text, off, on, 1)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fill writes the settings with values for the empty ones.

@@ -4,7 +4,9 @@
 -- an owner [6] owner or '' [7] its generation [8] hope [9] the index from which on the desk was asked [10] number of
 -- messages [11] number of those who joined, then for each message its index, whose it is (1 the customer's, 2 an
 -- agent's), its nonce or '', and JSON, then who joined, then who left
--- Returns {mark, messages that were not there, of those how many at or below the mark before}.
+-- Returns {mark, messages that were not there, of those how many at or below the mark before; if there was an owner
+-- before, of those that were not there how many are not the customer's, gaps that are closed, gaps that are believed,
+-- {JSON of a question, JSON of an agent's first message after it, for each question that has one now}}.
 local key, believe, closing, heard = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), 1
 local f = redis.call('HMGET', key, 'customer', 'mark', 'top', 'own', 'closed', 'agents', 'gap_at', 'beyond', 'holes', 'hope',
   'spoke', 'unanswered')
@@ -17,7 +19,7 @@ local mark, top, own = number('mark', f[2], -1), number('top', f[3], -1), number
 local closed, agents = number('closed', f[5], 0), number('agents', f[6], 0)
 local hope, hoped = tonumber(ARGV[8]), number('hope', f[10], 0)
 local before = mark
-if ARGV[5] == '1' and not owner then return {mark, 0, 0} end
+if ARGV[5] == '1' and not owner then return {mark, 0, 0, 0, 0, 0, {}} end
 -- What the desk was not asked for and is not known here was lost.
 if mark < tonumber(ARGV[9]) - 1 then believe, closing = 0, math.min(closing, heard) end
 
@@ -27,8 +29,25 @@ for index, whose in string.gmatch(f[8] or '', '(%d+):(%d)') do
   beyond[#beyond + 1] = {tonumber(index), whose}
 end
 
+-- The gaps above the mark: first and last index, and how many of them have come.
+local gaps, below = {}, mark
+for _, known in ipairs(beyond) do
+  if known[1] > below + 1 then gaps[#gaps + 1] = {below + 1, known[1] - 1, 0} end
+  below = known[1]
+end
+local replies, repaired, skipped, spoken = 0, 0, 0, {}
+local function repair(index)
+  for _, gap in ipairs(gaps) do
+    if index >= gap[1] and index <= gap[2] then
+      gap[3] = gap[3] + 1
+      if gap[3] == gap[2] - gap[1] + 1 then repaired = repaired + 1 end
+    end
+  end
+end
+
 -- Up to the mark: the last of the agents' messages, and the customer's after it.
 local spoke, unanswered = number('spoke', f[11], -1), {}
+local spoke_before = spoke
 for index in string.gmatch(f[12] or '', '%d+') do unanswered[#unanswered + 1] = tonumber(index) end
 local function note(index, whose)
   if whose == '1' then
@@ -36,6 +55,7 @@ local function note(index, whose)
     unanswered[#unanswered + 1] = index
   elseif whose == '2' then
     spoke = math.max(spoke, index)
+    spoken[#spoken + 1] = index
   end
 end
 
@@ -59,7 +79,9 @@ for _ = 1, tonumber(ARGV[10]) do
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
     new, top, last, last_whose = new + 1, math.max(top, index), ARGV[at + 3], whose
+    if whose ~= '1' then replies = replies + 1 end
     if index > mark then
+      repair(index)
       beyond[#beyond + 1] = {index, whose}
     else
       late = late + 1
@@ -76,6 +98,7 @@ for i, known in ipairs(beyond) do
   local index = known[1]
   if index ~= mark + 1 then
     if index > believe then break end
+    skipped = skipped + 1
     holes = holes .. (mark + 1) .. '-' .. (index - 1) .. ','
   end
   mark, passed = index, i
@@ -119,14 +142,20 @@ if ARGV[6] ~= '' and not owner then
   set('generation', ARGV[7])
   changed = true
 end
-if new == 0 and mark == before and not changed then return {mark, 0, 0} end
+if new == 0 and mark == before and not changed then return {mark, 0, 0, 0, 0, 0, {}} end
 
 local rest = {}
 for i = passed + 1, #beyond do rest[#rest + 1] = beyond[i][1] .. ':' .. beyond[i][2] end
 table.sort(unanswered)
-local still = {}
+table.sort(spoken)
+local still, answered, n = {}, {}, 1
 for _, index in ipairs(unanswered) do
-  if index > spoke then still[#still + 1] = index end
+  while spoken[n] and spoken[n] < index do n = n + 1 end
+  if index > spoke then
+    still[#still + 1] = index
+  elseif owner and index > spoke_before and spoken[n] then
+    for _, message in ipairs(redis.call('HMGET', key, 'm:' .. index, 'm:' .. spoken[n])) do answered[#answered + 1] = message end
+  end
 end
 set('mark', mark)
 set('top', top)
@@ -147,4 +176,5 @@ redis.call('PEXPIRE', key, ARGV[2])
 -- Who has read up to the mark before needs only the message; but an agent's tells that agents are in.
 local alone = new == 1 and late == 0 and mark == before + 1 and (last_whose ~= '2' or agents > 0)
 redis.call('PUBLISH', ARGV[1], alone and last or 'wake')
-return {mark, new, late}
+if not owner then replies, repaired, skipped = 0, 0, 0 end
+return {mark, new, late, replies, repaired, skipped, answered}

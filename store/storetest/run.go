@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"own", own},
 		{"unanswered", unanswered},
 		{"unanswered in any order", unansweredInAnyOrder},
+		{"answered", answered},
 		{"absurd index", absurdIndex},
 		{"refused index", refusedIndex},
 		{"gap age", gapAge},
@@ -132,7 +134,7 @@ func indices(in bridge.Inbox) []int {
 
 func wantKept(t *testing.T, got, want bridge.Kept) {
 	t.Helper()
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Keep = %+v, want %+v", got, want)
 	}
 }

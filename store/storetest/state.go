@@ -204,7 +204,7 @@ func ownedOnly(t *testing.T, m bridge.Mailbox) {
 	wantKept(t, keep(t, m, c, u), bridge.Kept{Mark: 0})
 
 	keep(t, m, c, bridge.Update{Owner: &bridge.Owner{Customer: newCustomer()}})
-	wantKept(t, keep(t, m, c, u), bridge.Kept{Mark: 1, New: 1})
+	wantKept(t, keep(t, m, c, u), bridge.Kept{Mark: 1, New: 1, Replies: 1})
 	if in := read(t, m, c, -1); in.Agent != bridge.AgentJoined || in.Closed != bridge.CloseHeard {
 		t.Errorf("Read = %+v, want all of the update kept", in)
 	}

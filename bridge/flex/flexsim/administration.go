@@ -17,6 +17,7 @@ const (
 	CreateFlow           Op = "CreateFlow"
 	ListFlows            Op = "ListFlows"
 	FetchFlow            Op = "FetchFlow"
+	FetchFlowRevision    Op = "FetchFlowRevision"
 	UpdateFlow           Op = "UpdateFlow"
 	DeleteFlow           Op = "DeleteFlow"
 	ValidateFlow         Op = "ValidateFlow"
@@ -43,6 +44,7 @@ var administration = []route{
 	{ListFlows, "GET /v2/Flows", paging, 200, (*Sim).listFlows},
 	{ValidateFlow, "POST /v2/Flows/Validate", "FriendlyName Status Definition CommitMessage", 200, (*Sim).validateFlow},
 	{FetchFlow, "GET /v2/Flows/{flow}", "", 200, (*Sim).fetchFlow},
+	{FetchFlowRevision, "GET /v2/Flows/{flow}/Revisions/{revision}", "", 200, (*Sim).fetchRevision},
 	{UpdateFlow, "POST /v2/Flows/{flow}", "FriendlyName Status Definition CommitMessage", 200, (*Sim).updateFlow},
 	{DeleteFlow, "DELETE /v2/Flows/{flow}", "", 204, (*Sim).deleteFlow},
 	{ListWorkspaces, "GET /v1/Workspaces", paging, 200, (*Sim).listWorkspaces},

@@ -21,8 +21,9 @@ type Flow struct {
 	Definition string // of the newest revision, as JSON
 	Revision   int
 
-	running definition // published last; without states if nothing was
-	updated time.Time
+	running   definition // published last; without states if nothing was
+	published *Flow      // the revision published last, or nil
+	updated   time.Time
 }
 
 // AddFlow adds a flow of the name, as made in Studio by hand, and returns its
@@ -57,6 +58,10 @@ const flexFlow = `{"description":"Sends a conversation to Flex.","initial_state"
 func (f *Flow) save(status, text string) {
 	f.Status, f.Definition, f.updated = status, text, now()
 	f.Revision++
+	if status == Published {
+		revision := *f
+		f.published = &revision
+	}
 	if d, problems := parseDefinition(text); status == Published && len(problems) == 0 {
 		f.running = d
 	}
@@ -142,6 +147,16 @@ func (s *Sim) fetchFlow(r *request) (any, *problem) {
 		return nil, problemNotFound
 	}
 	return s.shapeFlow(f, true), nil
+}
+
+// fetchRevision knows the one name of a revision that is asked for here ("Flow
+// Revision resource", twilio.com/docs/studio/rest-api/v2/flow-revision).
+func (s *Sim) fetchRevision(r *request) (any, *problem) {
+	f := s.flowOf(r.PathValue("flow"))
+	if f == nil || f.published == nil || r.PathValue("revision") != "LatestPublished" {
+		return nil, problemNotFound
+	}
+	return s.shapeFlow(f.published, true), nil
 }
 
 func (s *Sim) listFlows(r *request) (any, *problem) {

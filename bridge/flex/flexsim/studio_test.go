@@ -72,6 +72,9 @@ func TestFlowResource(t *testing.T) {
 	if made["revision"] != 2.0 || made["valid"] != false || made["status"] != "draft" || made["friendly_name"] != "mine" {
 		t.Errorf("the draft is %v", made)
 	}
+	if runs := a.must("GET", path+"/Revisions/LatestPublished", nil); runs["revision"] != 1.0 || runs["valid"] != true || runs["status"] != "published" {
+		t.Errorf("what runs is %v", runs)
+	}
 	page := a.must("GET", "/v2/Flows", url.Values{"PageSize": {"1"}})
 	meta := page["meta"].(map[string]any)
 	next, _ := meta["next_page_url"].(string)
