@@ -38,6 +38,7 @@ func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline t
 func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor) (newest place, a Answer, err error) {
 	finding, cancel := within(ctx, seat.deadline, b.config.LookLimit)
 	defer cancel()
+	given := !after.IsZero()
 	dir, after, err := b.from(finding, seat.customer, after)
 	if err != nil {
 		return newest, Answer{}, err
@@ -52,6 +53,9 @@ func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor) (new
 	}
 	defer w.Close()
 	r, err := b.reading(ctx, seat.customer, after, newest)
+	if err == nil && given {
+		err = r.begin(finding, newest)
+	}
 	if err != nil {
 		return newest, Answer{}, err
 	}
@@ -84,33 +88,33 @@ func (b *Bridge) next(ctx context.Context, seat *seat, newest place) (begun, end
 			defer w.Close()
 			continue // it may have changed before we watched
 		}
-		if ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
+		if _, ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
 			return false, ended, err
 		}
 	}
 }
 
 // from returns the customer's conversations and where a caller reads from that
-// gave this cursor.
+// gave this cursor. Whether anything stands there is still to be checked, see check.
 func (b *Bridge) from(ctx context.Context, c Customer, after Cursor) (directory, Cursor, error) {
 	dir, err := b.directory(ctx, c, toRead)
 	if err != nil {
 		return dir, after, err
 	}
 	if !after.IsZero() {
-		return b.check(ctx, dir, after)
+		return b.locate(ctx, dir, after)
 	}
 	p, any := dir.newest()
 	if !dir.Told.IsZero() || !any {
 		return dir, dir.genuine(dir.Told), nil
 	}
-	in, err := b.state(ctx, p)
+	in, err := b.state(ctx, p, maxIndex)
 	return dir, p.at(in.Own), err
 }
 
-// check refuses a cursor beyond everything that was ever said, after one look. It
-// returns the cursor as it is to be read.
-func (b *Bridge) check(ctx context.Context, dir directory, after Cursor) (directory, Cursor, error) {
+// locate refuses a cursor of a conversation that never was. It returns the cursor as
+// it is to be read.
+func (b *Bridge) locate(ctx context.Context, dir directory, after Cursor) (directory, Cursor, error) {
 	p, _ := dir.newest()
 	if after.Generation > p.generation {
 		var err error
@@ -128,23 +132,25 @@ func (b *Bridge) check(ctx context.Context, dir directory, after Cursor) (direct
 			return dir, after, fmt.Errorf("%w: give back the `cursor` of an earlier answer", ErrCursorAhead)
 		}
 	}
-	if after = dir.genuine(after); after.Generation < p.generation {
-		return dir, after, nil
-	}
-	in, err := b.state(ctx, p)
-	if err != nil || after.Index <= in.Top {
-		return dir, after, err
+	return dir, dir.genuine(after), nil
+}
+
+// check refuses a cursor beyond everything that was ever said, after one look, which
+// it reports. It has been located, and in is what was just read of its conversation.
+func (b *Bridge) check(ctx context.Context, p place, after Cursor, in Inbox) (looked bool, err error) {
+	if after.Generation != p.generation || after.Index <= in.Top {
+		return false, nil
 	}
 	if in.Closed != CloseLooked {
 		if !b.mayLook() {
-			return dir, after, fmt.Errorf("%w: too many cursors ahead of their conversations in this second", ErrBusy)
+			return false, fmt.Errorf("%w: too many cursors ahead of their conversations in this second", ErrBusy)
 		}
 		if _, err := b.look(ctx, p, in.unsure()); err != nil {
-			return dir, after, err
+			return false, err
 		}
-		if in, err = b.state(ctx, p); err != nil || after.Index <= in.Top {
-			return dir, after, err
+		if in, err = b.state(ctx, p, maxIndex); err != nil || after.Index <= in.Top {
+			return true, err
 		}
 	}
-	return dir, after, fmt.Errorf("%w: nothing was said there yet; give back the `cursor` of an earlier answer", ErrCursorAhead)
+	return false, fmt.Errorf("%w: nothing was said there yet; give back the `cursor` of an earlier answer", ErrCursorAhead)
 }

@@ -17,14 +17,55 @@ import (
 // overMailboxes runs a benchmark over memory and over a real Redis.
 func overMailboxes(b *testing.B, run func(*testing.B, *bench)) {
 	b.Run("memory", func(b *testing.B) { run(b, newBench(b, store.NewMemory(store.Config{}))) })
-	b.Run("redis", func(b *testing.B) {
-		redis, err := store.OpenRedis(storetest.StartRedis(b).URL, store.Config{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { _ = redis.Close() })
-		run(b, newBench(b, redis))
-	})
+	b.Run("redis", func(b *testing.B) { run(b, newBench(b, openRedis(b))) })
+}
+
+func openRedis(b *testing.B) *store.Redis {
+	redis, err := store.OpenRedis(storetest.StartRedis(b).URL, store.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = redis.Close() })
+	return redis
+}
+
+// crowd is what there is beside the one that is measured: none of it may cost more.
+type crowd struct{ conversations, history, waiting int }
+
+var crowds = []crowd{{10, 10, 0}, {1_000, 10, 0}, {100_000, 10, 0}, {10, 10_000, 0}, {10_000, 10, 9_000}}
+
+// overCrowds runs a benchmark over both mailboxes, with crowds in each.
+func overCrowds(b *testing.B, run func(*testing.B, *bench, crowd)) {
+	for _, c := range crowds {
+		b.Run(fmt.Sprintf("conversations=%d/history=%d/waiting=%d", c.conversations, c.history, c.waiting), func(b *testing.B) {
+			overMailboxes(b, func(b *testing.B, w *bench) {
+				ctx, leave := context.WithCancel(b.Context())
+				var waiting sync.WaitGroup
+				defer waiting.Wait()
+				defer leave()
+				w.gather(ctx, c, &waiting)
+				run(b, w, c)
+			})
+		})
+	}
+}
+
+// gather opens the crowd's conversations, and has customers wait in the last of them.
+func (w *bench) gather(ctx context.Context, c crowd, waiting *sync.WaitGroup) {
+	var opening sync.WaitGroup
+	for worker := range 32 {
+		opening.Go(func() {
+			for i := worker; i < c.conversations; i += 32 {
+				w.open(i, c.history)
+			}
+		})
+	}
+	opening.Wait()
+	for i := c.conversations - c.waiting; i < c.conversations; i++ {
+		_, sid := benchCustomer(i)
+		waiting.Add(1)
+		w.park(ctx, i, bridge.At(0, sid, c.history-1), func(bridge.Answer, error) { waiting.Done() })
+	}
 }
 
 // bench is a bridge whose desk must not be asked, with a mailbox that tells when a
@@ -112,18 +153,12 @@ func drained(c chan struct{}) {
 
 // BenchmarkDeliver measures keeping one reply that nobody waits for.
 func BenchmarkDeliver(b *testing.B) {
-	overMailboxes(b, func(b *testing.B, w *bench) {
-		index, i := 0, 0
-		w.open(0, 0)
+	overCrowds(b, func(b *testing.B, w *bench, c crowd) {
+		n, among := 0, c.conversations-c.waiting
+		b.ReportAllocs()
 		for b.Loop() {
-			if index == 100 { // a conversation's length
-				b.StopTimer()
-				index, i = 0, i+1
-				w.open(i, 0)
-				b.StartTimer()
-			}
-			w.deliver(i, index)
-			index++
+			w.deliver(n%among, c.history+n/among)
+			n++
 		}
 	})
 }
@@ -131,22 +166,25 @@ func BenchmarkDeliver(b *testing.B) {
 // BenchmarkWake measures a reply to somebody who waits: ns/wake is from the call of
 // Deliver to the return of Await, ns/op has the parking, too.
 func BenchmarkWake(b *testing.B) {
-	overMailboxes(b, func(b *testing.B, w *bench) {
-		after, index := w.open(0, 1), 1
+	overCrowds(b, func(b *testing.B, w *bench, c crowd) {
+		n, among := 0, c.conversations-c.waiting
 		answers := make(chan bridge.Answer, 1)
 		var waking time.Duration
+		b.ReportAllocs()
 		for b.Loop() {
-			w.park(b.Context(), 0, after, func(a bridge.Answer, err error) {
+			i, index := n%among, c.history+n/among
+			_, sid := benchCustomer(i)
+			w.park(b.Context(), i, bridge.At(0, sid, index-1), func(a bridge.Answer, err error) {
 				if err != nil || a.Status != bridge.Replied {
 					b.Errorf("Await = %+v, %v, want replied", a, err)
 				}
 				answers <- a
 			})
 			began := time.Now()
-			w.deliver(0, index)
-			after = (<-answers).Cursor
+			w.deliver(i, index)
+			<-answers
 			waking += time.Since(began)
-			index++
+			n++
 		}
 		b.ReportMetric(float64(waking.Nanoseconds())/float64(b.N), "ns/wake")
 	})

@@ -78,18 +78,18 @@ func (d directory) newest() (place, bool) {
 	return p, p.generation >= 0
 }
 
-// state reads how a conversation stands, and looks first if the mailbox does not
-// know it. That it is closed is certain once it was heard; only its last messages
-// are not.
-func (b *Bridge) state(ctx context.Context, p place) (Inbox, error) {
-	in, err := b.read(ctx, p, maxIndex)
+// state reads how a conversation stands, and its messages after an Index. It looks
+// first if the mailbox does not know the conversation. That it is closed is certain
+// once it was heard; only its last messages are not.
+func (b *Bridge) state(ctx context.Context, p place, after int) (Inbox, error) {
+	in, err := b.read(ctx, p, after)
 	if err != nil || in.Owner != nil {
 		return in, err
 	}
 	if _, err := b.look(ctx, p, in.unsure()); err != nil {
 		return in, err
 	}
-	return b.read(ctx, p, maxIndex)
+	return b.read(ctx, p, after)
 }
 
 // read reads the mailbox within KeepLimit, even when the caller has left.

@@ -65,7 +65,7 @@ func (s *saying) recall(ctx context.Context, dir directory) (found bool, err err
 	if s.q.Key == "" || !any {
 		return false, nil
 	}
-	if _, err := s.b.state(ctx, p); err != nil { // it is known now, with all nonces
+	if _, err := s.b.state(ctx, p, maxIndex); err != nil { // it is known now, with all nonces
 		return false, err
 	}
 	index, found, err := s.b.mail.Find(ctx, p.conversation, s.rec.Nonce)
@@ -86,8 +86,10 @@ func (s *saying) recall(ctx context.Context, dir directory) (found bool, err err
 func (s *saying) kept(ctx context.Context, conversation string, m Message) error {
 	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.b.config.KeepLimit)
 	defer cancel()
-	if _, err := s.b.mail.Keep(keeping, conversation, Update{Messages: []Message{m}}); err != nil {
+	kept, err := s.b.mail.Keep(keeping, conversation, Update{Messages: []Message{m}})
+	if err != nil {
 		return s.unsure(ctx, mailErr("keeping the question", err))
 	}
+	s.b.answered(kept) // its reply may have overtaken it
 	return nil
 }

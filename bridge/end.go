@@ -14,6 +14,7 @@ func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (answer Answ
 	defer func(ctx context.Context) { b.waited(ctx, CallEnd, began, nil, answer, err) }(ctx)
 	ctx, cancel := within(ctx, time.Time{}, b.config.SayLimit)
 	defer cancel()
+	given := !after.IsZero()
 	dir, after, err := b.from(ctx, c, after)
 	if err != nil {
 		return Answer{}, err
@@ -22,11 +23,14 @@ func (b *Bridge) End(ctx context.Context, c Customer, after Cursor) (answer Answ
 	if !any {
 		return Answer{Status: Closed, Agent: AgentWaiting}, nil
 	}
-	if err := b.close(ctx, p); err != nil {
+	r, err := b.reading(ctx, c, after, p)
+	if err == nil && given {
+		err = r.begin(ctx, p)
+	}
+	if err != nil {
 		return Answer{}, err
 	}
-	r, err := b.reading(ctx, c, after, p)
-	if err != nil {
+	if err := b.close(ctx, p); err != nil {
 		return Answer{}, err
 	}
 	deadline, _ := ctx.Deadline()

@@ -85,9 +85,12 @@ type Mailbox interface {
 
 // Watch is a place in the line of those who are woken.
 type Watch interface {
-	// C has a value when something may have changed, or may have been missed:
-	// read again. Several changes may come as one value. It is never closed.
-	C() <-chan struct{}
+	// C has a value when something may have changed, or may have been missed. Nil
+	// says no more than that: read again. A message, which is not to be changed, was
+	// kept just now and moved the mark to its Index from the one before it; if it is an
+	// agent's, agents are in. Several changes may come as one nil, and several messages
+	// as the last of them. C is never closed.
+	C() <-chan *Message
 	// Close leaves the line. It may be called twice.
 	Close()
 }

@@ -124,6 +124,18 @@ func TestTellsOfEachEnding(t *testing.T) {
 	})
 }
 
+// A quick agent's reply may be there before Twilio has answered that the question is.
+func TestTellsOfAReplyThatOvertookItsQuestion(t *testing.T) {
+	observing(t, bridge.Config{}, func(t *testing.T, w *world, told func(string)) {
+		w.desk.faults = map[string][]fault{"say": {{slow: 4 * time.Second}}} // said after 2 s
+		asked := w.ask(ann, "a?", asking{})
+		time.Sleep(3 * time.Second)
+		w.reply(sidOf(ann, 0), "quick")
+		want(t, <-asked, bridge.Replied, "quick")
+		told("answered 1s, send replied 4s")
+	})
+}
+
 // What was there before the wait woke nobody, nor did what only a look found.
 func TestWakesAreOfReportsThatCameMeanwhile(t *testing.T) {
 	observing(t, bridge.Config{}, func(t *testing.T, w *world, told func(string)) {

@@ -19,12 +19,13 @@ type opened struct {
 }
 
 // standing is how the customer's newest conversation stands. Without any, and when
-// that is closed, it is zero.
+// that is closed, it is neither.
 type standing struct {
 	opened
-	whole     bool // it is open and was opened whole, and an agent may come
-	half      bool // it is open, but perhaps not whole
-	abandoned bool // it is open, and no agent comes
+	whole     bool   // it is open and was opened whole, and an agent may come
+	half      bool   // it is open, but perhaps not whole
+	abandoned bool   // it is open, and no agent comes
+	in        *Inbox // what was read of it; nil if nothing was
 }
 
 // current tells how the customer's newest conversation stands. The message is the
@@ -34,11 +35,12 @@ func (b *Bridge) current(ctx context.Context, dir directory) (standing, error) {
 	if !any || dir.closed[p.generation] {
 		return standing{}, nil
 	}
-	in, err := b.state(ctx, p)
+	in, err := b.state(ctx, p, maxIndex)
 	if err != nil || in.Closed != NotClosed {
-		return standing{}, err
+		return standing{in: &in}, err
 	}
 	return standing{
+		in:        &in,
 		opened:    opened{place: p, own: in.Own, finish: func(bool) {}},
 		whole:     in.Top >= 0 && !in.Abandoned,
 		half:      in.Top < 0 && !in.Abandoned,

@@ -48,27 +48,27 @@ func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	return s, nil
 }
 
-// pause waits for a wake, at most until t. It reports whether the wait has ended:
-// the deadline has passed, the seat was taken or the process drains. A caller who
-// left is an error.
-func (s *seat) pause(ctx context.Context, wake <-chan struct{}, t time.Time) (ended bool, err error) {
+// pause waits for a wake, at most until t, and returns what it brought. It reports
+// whether the wait has ended: the deadline has passed, the seat was taken or the
+// process drains. A caller who left is an error.
+func (s *seat) pause(ctx context.Context, wake <-chan *Message, t time.Time) (news *Message, ended bool, err error) {
 	if s.deadline.Before(t) {
 		t = s.deadline
 	}
 	timer := time.NewTimer(time.Until(t))
 	defer timer.Stop()
 	select {
-	case <-wake:
+	case news = <-wake:
 	case <-timer.C:
 	case <-s.taken:
-		return true, nil
+		return nil, true, nil
 	case <-ctx.Done():
 		if cause := context.Cause(ctx); !errors.Is(cause, ErrDraining) {
-			return true, cause
+			return nil, true, cause
 		}
-		return true, nil
+		return nil, true, nil
 	}
-	return !time.Now().Before(s.deadline), nil
+	return news, !time.Now().Before(s.deadline), nil
 }
 
 // leave gives the seat back, unless it was taken.

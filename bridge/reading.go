@@ -18,6 +18,7 @@ type reading struct {
 	looked  bool    // whether the desk was looked at for a conversation before the last
 	after   Cursor
 	replies []reply
+	fresh   *Inbox // what begin has read, to be used once
 }
 
 type reply struct {
@@ -90,9 +91,14 @@ func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(pl
 		if ended {
 			return r.answer(Pending, in), nil
 		}
+		var heard bool
 		var err error
-		if ended, err = seat.pause(ctx, w.C(), next); err != nil {
+		if heard, ended, err = r.pause(ctx, w, seat, next, enough); err != nil {
 			return Answer{}, err
+		}
+		if heard {
+			in.Agent = AgentJoined
+			return r.woken(seat, enough, r.answer(Replied, in)), nil
 		}
 	}
 }
@@ -142,7 +148,7 @@ func (r *reading) settle(ctx context.Context, seat *seat) (a Answer, done bool, 
 		case settled:
 			return Answer{}, false, nil
 		}
-		if ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
+		if _, ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
 			return r.answer(Pending, in), true, err
 		}
 	}
@@ -174,7 +180,7 @@ func (r *reading) lookAgain(ctx context.Context, in Inbox) bool {
 
 // read reads what is new, once.
 func (r *reading) read(ctx context.Context) (Inbox, error) {
-	in, err := r.b.read(ctx, r.at, r.index)
+	in, err := r.next(ctx)
 	if err != nil {
 		return in, err
 	}

@@ -24,19 +24,19 @@ func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
 	}
 	after := dir.genuine(dir.Told)
 	if !q.After.IsZero() {
-		if dir, after, err = b.check(ctx, dir, q.After); err != nil {
+		if dir, after, err = b.locate(ctx, dir, q.After); err != nil {
 			return said{}, err
 		}
 		q.After = after
-		if after.Compare(dir.Told) > 0 {
-			if err := b.mail.Tell(ctx, q.Customer, after); err != nil {
-				return said{}, mailErr("noting what was told", err)
-			}
-		}
 	}
 	now, err := b.current(ctx, dir)
 	if err != nil {
 		return said{}, err
+	}
+	if !q.After.IsZero() {
+		if now, err = b.tell(ctx, dir, now, after); err != nil {
+			return said{}, err
+		}
 	}
 	switch {
 	case !now.whole:
@@ -52,6 +52,33 @@ func (b *Bridge) say(ctx context.Context, q Question) (said, error) {
 		return s.attach(ctx)
 	}
 	return s.run(ctx, now.opened, now.whole)
+}
+
+// tell checks a cursor that a caller gave, and remembers that it was told so far. It
+// returns how the conversation stands then.
+func (b *Bridge) tell(ctx context.Context, dir directory, now standing, after Cursor) (standing, error) {
+	if p, any := dir.newest(); any && after.Generation == p.generation {
+		if now.in == nil {
+			in, err := b.state(ctx, p, maxIndex)
+			if err != nil {
+				return now, err
+			}
+			now.in = &in
+		}
+		looked, err := b.check(ctx, p, after, *now.in)
+		if err == nil && looked {
+			now, err = b.current(ctx, dir)
+		}
+		if err != nil {
+			return now, err
+		}
+	}
+	if after.Compare(dir.Told) > 0 {
+		if err := b.mail.Tell(ctx, dir.customer, after); err != nil {
+			return now, mailErr("noting what was told", err)
+		}
+	}
+	return now, nil
 }
 
 // saying is one call's attempt.

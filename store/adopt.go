@@ -25,7 +25,7 @@ func (m *Memory) Adopt(ctx context.Context, id, value string, d time.Duration) (
 // returns the one that stands. Its life is not renewed. It is one atomic step.
 func (r *Redis) Adopt(ctx context.Context, id, value string, d time.Duration) (string, error) {
 	key := adoptedKey(id)
-	stands, err := adoptScript.Run(ctx, r.client, []string{key}, value, ms(d)).Text()
+	stands, err := adoptScript.Run(ctx, r.scripts, []string{key}, value, ms(d)).Text()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}

@@ -29,7 +29,9 @@
 //	                              as there is one
 //	flexbridge:{<id>}:adopted     string: what the first of several equal calls was given; as
 //	                              long as Adopt says
-//	flexbridge:{…}:wake           pub/sub channel of a conversation or a customer
+//	flexbridge:{…}:wake           pub/sub channel of a conversation or a customer: the
+//	                              message in its stored form, where bridge.Watch brings
+//	                              one, or the word wake
 //
 // The fields of a conversation: mark, top, own (as in bridge.Inbox), gap_at and
 // looked (ms, the server's clock), closed, customer, generation, agents (how many

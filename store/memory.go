@@ -45,7 +45,7 @@ func (m *Memory) Lose() {
 	m.budgets = shelf[*rate.Limiter]{}
 	m.adopted = shelf[string]{}
 	for _, ws := range m.watched {
-		ws.wake()
+		ws.wake(nil)
 	}
 }
 
@@ -83,7 +83,7 @@ func (m *Memory) leave(channel string, w *watch) {
 }
 
 // wake wakes who watches a conversation or a customer; m.mu is held.
-func (m *Memory) wake(of string) { m.watched[wakeChannel(of)].wake() }
+func (m *Memory) wake(of string) { m.watched[wakeChannel(of)].wake(nil) }
 
 // Ping fails only with its context.
 func (m *Memory) Ping(ctx context.Context) error { return ctx.Err() }

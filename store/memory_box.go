@@ -144,6 +144,23 @@ func (b *box) noteGap(before int, now time.Time) {
 	}
 }
 
+// news is the message that was kept, if it is the only one and moved the mark by one;
+// but an agent's only while agents are in.
+func (b *box) news(kept bridge.Kept, before int) *bridge.Message {
+	if kept.New != 1 || kept.Late != 0 || b.mark != before+1 {
+		return nil
+	}
+	l := b.letters[b.mark]
+	if l.whose == agents && b.in() == 0 {
+		return nil
+	}
+	message, err := unseal(l.text)
+	if err != nil {
+		return nil // whoever reads will say so
+	}
+	return &message
+}
+
 func (b *box) come(sids []string) (changed bool) {
 	for _, sid := range sids {
 		if _, known := b.participants[sid]; !known {

@@ -41,6 +41,9 @@ func TestRedisTellsOfCommands(t *testing.T) {
 	_, err = r.Keep(t.Context(), "CH1", hello)
 	check(t, err)
 	told("the first Keep", 2, 0) // the script is not there, and is sent
+	_, err = r.Keep(t.Context(), "CH1", hello)
+	check(t, err)
+	told("the next Keep", 1, 0)
 	left, leave := context.WithCancel(t.Context())
 	leave()
 	_ = r.Ping(left)

@@ -21,6 +21,9 @@ type Redis struct {
 	client redis.UniversalClient
 	sub    *subscription
 	limits *redis_rate.Limiter
+
+	scripts    redis.Scripter
+	stop, wait func() // of scripts
 }
 
 // OpenRedis returns the Mailbox at a URL:
@@ -51,13 +54,19 @@ func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
 	if cfg.Observe != nil {
 		client.AddHook(stopwatch(cfg.Observe))
 	}
-	return &Redis{cfg: cfg, client: client, sub: subscribe(client, cfg), limits: redis_rate.NewLimiter(client)}
+	scripts, stop, wait := batching(client)
+	return &Redis{
+		cfg: cfg, client: client, sub: subscribe(client, cfg),
+		limits: redis_rate.NewLimiter(scripts), scripts: scripts, stop: stop, wait: wait,
+	}
 }
 
 // Close ends every connection and waits for the goroutines. Watches end waking;
 // every later call fails. It may be called twice.
 func (r *Redis) Close() error {
 	if r.sub.close() {
+		r.stop()
+		defer r.wait()
 		return r.client.Close()
 	}
 	return nil
@@ -79,7 +88,7 @@ func (r *Redis) Ping(ctx context.Context) error { return r.client.Ping(ctx).Err(
 
 // run runs a script that returns an array.
 func (r *Redis) run(ctx context.Context, s *redis.Script, key string, args ...any) (*reply, error) {
-	values, err := s.Run(ctx, r.client, []string{key}, args...).Slice()
+	values, err := s.Run(ctx, r.scripts, []string{key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
@@ -88,7 +97,7 @@ func (r *Redis) run(ctx context.Context, s *redis.Script, key string, args ...an
 
 // change runs a script that returns whether it changed something.
 func (r *Redis) change(ctx context.Context, s *redis.Script, key string, args ...any) (bool, error) {
-	changed, err := s.Run(ctx, r.client, []string{key}, args...).Bool()
+	changed, err := s.Run(ctx, r.scripts, []string{key}, args...).Bool()
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", key, err)
 	}

@@ -31,10 +31,21 @@ func (s stopwatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook does nothing: the only pipeline is the rest of the greeting, of
-// which older servers do not know all.
-func (stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+// ProcessPipelineHook times the scripts of a batch, each of which takes as long as all.
+// The only other pipeline is the rest of the greeting, of which older servers do not
+// know all.
+func (s stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() != "evalsha" {
+			return next(ctx, cmds)
+		}
+		began := time.Now()
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			s.stop(began, cmd.Err())
+		}
+		return err
+	}
 }
 
 func (s stopwatch) stop(began time.Time, err error) {

@@ -157,7 +157,7 @@ func (s *subscription) read(sub *redis.PubSub) (worked bool) {
 		worked = true
 		switch m := received.(type) {
 		case *redis.Message:
-			s.wake(m.Channel)
+			s.wake(m.Channel, m.Payload)
 		case *redis.Subscription:
 			if m.Kind == "subscribe" {
 				s.subscribed(m.Channel)

@@ -47,8 +47,9 @@ func dial(text string) (redis.UniversalClient, error) {
 	return client, nil
 }
 
-// clientOf sets what parameters cannot: contexts' deadlines count, and a server
-// that refuses connections is not asked again and again within one command.
+// clientOf sets what parameters cannot: contexts' deadlines count, a server that
+// refuses connections is not asked again and again within one command, and batches
+// have no connections of their own.
 func clientOf(text string, q url.Values) (redis.UniversalClient, error) {
 	switch {
 	case q.Has("master_name"):
@@ -56,7 +57,7 @@ func clientOf(text string, q url.Values) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled, o.DialerRetries = true, 1
+		o.ContextTimeoutEnabled, o.DialerRetries, o.PipelinePoolSize = true, 1, -1
 		// Only the master keeps what it is told.
 		o.ReplicaOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 		return redis.NewFailoverClient(o), nil
@@ -72,7 +73,7 @@ func clientOf(text string, q url.Values) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ContextTimeoutEnabled, o.DialerRetries = true, 1
+	o.ContextTimeoutEnabled, o.DialerRetries, o.PipelinePoolSize = true, 1, -1
 	return redis.NewClient(o), nil
 }
 

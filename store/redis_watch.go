@@ -143,12 +143,17 @@ func (s *subscription) leave(name string, w *watch) {
 	}
 }
 
-// wake wakes the channel's watchers.
-func (s *subscription) wake(name string) {
+// wake wakes the channel's watchers. What was sent is a message in its stored form,
+// or anything else to have them read.
+func (s *subscription) wake(name, sent string) {
+	var news *bridge.Message
+	if message, err := unseal(sent); err == nil {
+		news = &message
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.channels[name]; c != nil {
-		c.watchers.wake()
+		c.watchers.wake(news)
 	}
 }
 
@@ -158,7 +163,7 @@ func (s *subscription) subscribed(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.channels[name]; c != nil && c.isLive() {
-		c.watchers.wake()
+		c.watchers.wake(nil)
 	}
 }
 
@@ -175,7 +180,7 @@ func (s *subscription) confirm(token string) {
 		for _, c := range s.batches[0].channels {
 			close(c.live)
 			if c.missed {
-				c.watchers.wake()
+				c.watchers.wake(nil)
 			}
 			c.missed = false
 		}

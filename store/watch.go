@@ -1,31 +1,49 @@
 package store
 
-import "sync"
+import (
+	"sync"
+
+	"flexbridge/bridge"
+)
 
 // watch is one watcher of a channel.
 type watch struct {
-	c     chan struct{}
+	c     chan *bridge.Message
 	once  sync.Once
 	leave func(*watch)
 }
 
 func newWatch(leave func(*watch)) *watch {
-	return &watch{c: make(chan struct{}, 1), leave: leave}
+	return &watch{c: make(chan *bridge.Message, 1), leave: leave}
 }
 
-func (w *watch) C() <-chan struct{} { return w.c }
+func (w *watch) C() <-chan *bridge.Message { return w.c }
 
 func (w *watch) Close() { w.once.Do(func() { w.leave(w) }) }
 
 // watchers are those of one channel. They are guarded by their owner's mutex.
 type watchers map[*watch]struct{}
 
-// wake never blocks: a watcher that has been woken and has not read yet will
-// read this change, too.
-func (ws watchers) wake() {
+// wake never blocks: to a watcher that has not noticed the last wake yet, this one
+// tells of both.
+func (ws watchers) wake(news *bridge.Message) {
 	for w := range ws {
-		signal(w.c)
+		w.wake(news)
 	}
+}
+
+func (w *watch) wake(news *bridge.Message) {
+	select {
+	case w.c <- news:
+		return
+	case last := <-w.c:
+		if last == nil {
+			news = nil
+		}
+		// Of two messages the later is enough: who has read the one before it has read
+		// the earlier, and everybody else will read.
+	}
+	w.c <- news // there is room, for nobody else sends
 }
 
 // signal sets a flag, and drain clears one, that is a channel of capacity 1.
@@ -36,7 +54,7 @@ func signal(flag chan struct{}) {
 	}
 }
 
-func drain(flag chan struct{}) {
+func drain[T any](flag chan T) {
 	select {
 	case <-flag:
 	default:

@@ -1,5 +1,5 @@
 -- Keep what has become known of a conversation, once, move the mark over the run now known and past the holes
--- below `believe`, and wake the conversation's watchers if anything changed.
+-- below `believe`, and wake the conversation's watchers if anything changed: with the message, if that is enough.
 -- KEYS[1] conversation, hash   ARGV[1] channel [2] lifetime, ms [3] believe [4] closing [5] 1 to keep nothing without
 -- an owner [6] owner or '' [7] its generation [8] hope [9] the index from which on the desk was asked [10] number of
 -- messages [11] number of those who joined, then for each message its index, whose it is (1 the customer's, 2 an
@@ -73,11 +73,12 @@ local function fill(index)
 end
 
 local new, late, changed, at = 0, 0, false, 12
+local last, last_whose
 for _ = 1, tonumber(ARGV[10]) do
   local index, whose = tonumber(ARGV[at]), ARGV[at + 1]
   if ARGV[at + 2] ~= '' then redis.call('HSET', key, 'n:' .. ARGV[at + 2], ARGV[at]) end
   if redis.call('HSETNX', key, 'm:' .. ARGV[at], ARGV[at + 3]) == 1 then
-    new, top = new + 1, math.max(top, index)
+    new, top, last, last_whose = new + 1, math.max(top, index), ARGV[at + 3], whose
     if whose ~= '1' then replies = replies + 1 end
     if index > mark then
       repair(index)
@@ -104,6 +105,16 @@ for i, known in ipairs(beyond) do
   note(index, known[2])
 end
 
+-- What is to be written; '' for what is to go.
+local fields, gone = {}, {}
+local function set(field, value, was)
+  if value ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = field, value
+  elseif was then
+    gone[#gone + 1] = field
+  end
+end
+
 local first_left = at + tonumber(ARGV[11])
 for i = at, first_left - 1 do
   if redis.call('HSETNX', key, 'in:' .. ARGV[i], 1) == 1 then agents, changed = agents + 1, true end
@@ -116,18 +127,19 @@ for i = first_left, #ARGV do
     changed = true
   end
 end
-if changed then redis.call('HSET', key, 'agents', agents) end
+if changed then set('agents', agents) end
 if hope > hoped then
-  redis.call('HSET', key, 'hope', hope)
+  set('hope', hope)
   changed = true
 end
 if top > mark then closing = math.min(closing, heard) end
 if closing > closed then
-  redis.call('HSET', key, 'closed', closing)
+  set('closed', closing)
   changed = true
 end
 if ARGV[6] ~= '' and not owner then
-  redis.call('HSET', key, 'customer', ARGV[6], 'generation', ARGV[7])
+  set('customer', ARGV[6])
+  set('generation', ARGV[7])
   changed = true
 end
 if new == 0 and mark == before and not changed then return {mark, 0, 0, 0, 0, 0, {}} end
@@ -145,20 +157,24 @@ for _, index in ipairs(unanswered) do
     for _, message in ipairs(redis.call('HMGET', key, 'm:' .. index, 'm:' .. spoken[n])) do answered[#answered + 1] = message end
   end
 end
-redis.call('HSET', key, 'mark', mark, 'top', top, 'own', own, 'spoke', spoke)
-local function set(field, value)
-  if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
-end
-set('beyond', table.concat(rest, ','))
-set('holes', holes)
-set('unanswered', table.concat(still, ','))
+set('mark', mark)
+set('top', top)
+set('own', own)
+set('spoke', spoke)
+set('beyond', table.concat(rest, ','), f[8])
+set('holes', holes, f[9])
+set('unanswered', table.concat(still, ','), f[12])
 if top == mark then
-  set('gap_at', '')
+  set('gap_at', '', gap)
 elseif mark ~= before or not gap then
   local time = redis.call('TIME')
   set('gap_at', time[1] * 1000 + math.floor(time[2] / 1000))
 end
+redis.call('HSET', key, unpack(fields))
+if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
 redis.call('PEXPIRE', key, ARGV[2])
-redis.call('PUBLISH', ARGV[1], 'wake')
+-- Who has read up to the mark before needs only the message; but an agent's tells that agents are in.
+local alone = new == 1 and late == 0 and mark == before + 1 and (last_whose ~= '2' or agents > 0)
+redis.call('PUBLISH', ARGV[1], alone and last or 'wake')
 if not owner then replies, repaired, skipped = 0, 0, 0 end
 return {mark, new, late, replies, repaired, skipped, answered}

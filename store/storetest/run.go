@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 
 		{"wakes of conversations", wakesOfConversations},
 		{"wakes of customers", wakesOfCustomers},
+		{"news", news},
 		{"watchers share", watchersShare},
 		{"watch before read", watchBeforeRead},
 		{"contexts", contexts},
