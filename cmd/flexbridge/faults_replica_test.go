@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"flexbridge/bridge/flex/flexsim"
-	"flexbridge/store/storetest"
 )
 
 // processes is a scene whose two replicas run in processes of their own, behind
@@ -23,8 +22,9 @@ type processes struct {
 func startProcesses(t *testing.T, change ...func(*Config)) *processes {
 	t.Helper()
 	t.Parallel()
-	redis := storetest.StartRedis(t)
-	s := &processes{scene: &scene{world: newWorld(t, redis, flexsim.Config{}), wait: 15}, front: newFront(t)}
+	redis := startRedis(t)
+	s := &processes{scene: &scene{world: newWorld(t, nil, flexsim.Config{}), redis: redis, wait: 15}, front: newFront(t)}
+	s.redisURL = redis.URL
 	s.a, s.b = s.startProcess(s.front, change...), s.startProcess(s.front, change...)
 	s.scene.a, s.scene.b = s.a.replica, s.b.replica
 	s.front.to(s.a.replica, s.b.replica)
