@@ -122,6 +122,32 @@ func TestRedisDeafSubscription(t *testing.T) {
 	}
 }
 
+// What a node of a Cluster had to tell while it and the others had lost each other is
+// lost, over a subscription that lives on: once it is heard again everybody reads.
+func TestRedisClusterNodeStoodStill(t *testing.T) {
+	c := storetest.StartCluster(t, 0)
+	r := open(t, c.URL, store.Config{Probe: 300 * time.Millisecond}) // nodes find each other in 100
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	node, _ := c.Of("flexbridge:{CH2}")
+	node.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond) // several probes
+	defer cancel()
+	if _, err := r.Keep(ctx, "CH2", message(0)); err == nil {
+		t.Error("Keep at a node that stands still: no error")
+	}
+	select {
+	case <-w.C():
+		t.Error("woken while nobody knows more")
+	default:
+	}
+	node.Thaw()
+	awaitWake(t, w)
+	if got := r.Stats(); got.Reconnects != 0 {
+		t.Errorf("Stats = %+v, want the subscription not to have been replaced", got)
+	}
+}
+
 func TestRedisManyWatchers(t *testing.T) {
 	s := storetest.StartRedis(t)
 	r := open(t, s.URL, store.Config{})
