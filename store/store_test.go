@@ -40,7 +40,7 @@ func TestRedis(t *testing.T) {
 func TestRedisSocket(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "redis.sock")
 	storetest.StartRedis(t, "--unixsocket", socket)
-	r := open(t, "unix://"+socket, store.Config{})
+	r := open(t, "unix://"+socket+"?db=2", store.Config{})
 	wakes(t, r, watch(t, r, "CH1"), "CH1", 0)
 }
 
