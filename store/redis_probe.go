@@ -22,88 +22,92 @@ func (s *subscription) probe() {
 	defer w.Close()
 	tick := time.NewTicker(s.cfg.Probe)
 	defer tick.Stop()
-	misses := 0
-	var unheard map[string]bool
+	misses := make(map[string]int) // of sources that were not heard when last tried
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		missed := false
-		unheard, missed = s.round(unheard)
-		switch {
-		case s.ctx.Err() != nil:
-			return
-		case missed:
-			misses++
-			s.misses.Add(1)
-		case len(unheard) == 0:
-			misses = 0
+		sources, all := s.sources()
+		for _, source := range sources {
+			if !all { // some of them do not answer, so that any may have lost the others
+				misses[source.Options().Addr] += 0
+			}
+			s.try(source, misses)
 		}
-		if misses == maxMisses {
-			misses = 0
+	}
+}
+
+// try has a source tell us something.
+//
+// The nodes of a Cluster tell each other what was published, and tell it nobody
+// while they have lost each other, as when one of them stood still: our connection
+// lives on and never hears of it. So when a source is heard again, everybody reads.
+func (s *subscription) try(source *redis.Client, misses map[string]int) {
+	address := source.Options().Addr
+	sent, heard := s.tryOnce(source)
+	if s.ctx.Err() != nil {
+		return
+	}
+	before, unheard := misses[address]
+	switch {
+	case heard && unheard:
+		delete(misses, address)
+		s.wakeAll()
+	case heard:
+	case !sent: // it cannot be reached at all, which proves nothing of the subscription
+		misses[address] = before
+	default:
+		s.misses.Add(1)
+		misses[address] = (before + 1) % maxMisses
+		if misses[address] == 0 {
 			signal(s.renew)
 		}
 	}
 }
 
-// round tries every source once. It returns which could not be heard, and whether
-// one of these did publish: if not, it cannot be reached at all, and that proves
-// nothing of the subscription.
-//
-// The nodes of a Cluster tell each other what was published, and tell it nobody
-// while they have lost each other, as when one of them stood still: our connection
-// lives on and never hears of it. So when a node is heard again, everybody reads.
-func (s *subscription) round(before map[string]bool) (unheard map[string]bool, missed bool) {
-	unheard = make(map[string]bool)
-	for _, source := range s.sources() {
-		address := source.Options().Addr
-		sent, heard := s.tryOnce(source)
-		switch {
-		case !heard:
-			unheard[address], missed = true, missed || sent
-		case before[address]:
-			s.wakeAll()
-		}
-	}
-	return unheard, missed
-}
-
 // sources are the servers that publish: the one there is, or a Cluster's masters.
-func (s *subscription) sources() (clients []*redis.Client) {
-	switch client := s.client.(type) {
-	case *redis.Client:
-		clients = append(clients, client)
-	case *redis.ClusterClient:
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe)
-		defer cancel()
-		var mu sync.Mutex
-		// Its error is that nobody knows the masters: then there are none.
-		_ = client.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			clients = append(clients, master)
-			return nil
-		})
+// all is false if they could not be asked in time which these are.
+func (s *subscription) sources() (clients []*redis.Client, all bool) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return append(clients, s.client.(*redis.Client)), true
 	}
-	return clients
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe/2)
+	defer cancel()
+	var mu sync.Mutex
+	// Its error is that nobody has ever told the masters: then there are none.
+	_ = cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		clients = append(clients, master)
+		return nil
+	})
+	return clients, ctx.Err() == nil
 }
 
+// tryOnce has half of the time between two probes for sending, so that one of two
+// that follow each other fails while a node stands still for longer than nodes
+// forgive each other: that is half of cluster-node-timeout, 7.5 s.
 func (s *subscription) tryOnce(source *redis.Client) (sent, heard bool) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe)
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe/2)
 	defer cancel()
 	token := rand.Text()
 	if err := source.Publish(ctx, s.probed, token).Err(); err != nil {
 		return false, false
 	}
+	late := time.NewTimer(s.cfg.Probe)
+	defer late.Stop()
 	for {
 		select {
 		case echo := <-s.echoes:
 			if echo == token { // not an earlier one's, that came late
 				return true, true
 			}
-		case <-ctx.Done():
+		case <-late.C:
+			return true, false
+		case <-s.ctx.Done():
 			return true, false
 		}
 	}

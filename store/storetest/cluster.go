@@ -93,6 +93,23 @@ func (c *Cluster) ReplicaOf(master *Server) *Server {
 	return nil
 }
 
+// CutOff parts a master from the others, one of which gets its slots. It does not
+// know of that, and still answers.
+func (c *Cluster) CutOff(node *Server) {
+	c.Servers[0].t.Helper()
+	slots, _ := node.Do("CLUSTER", "SLOTS").([]any)
+	var heir *Server
+	for _, s := range c.Servers {
+		if s != node {
+			heir = s
+			s.Do("CLUSTER", "FORGET", node.id())
+			node.Do("CLUSTER", "FORGET", s.id())
+		}
+	}
+	mine := slots[slices.IndexFunc(slots, func(r any) bool { return r.([]any)[2].([]any)[2] == node.id() })].([]any)
+	heir.Do("CLUSTER", "ADDSLOTSRANGE", mine[0], mine[1])
+}
+
 // Move is a slot on its way from one master to another.
 type Move struct {
 	slot     any
