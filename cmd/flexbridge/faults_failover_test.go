@@ -117,8 +117,8 @@ func TestClusterFailsOverWithoutTheLatest(t *testing.T) {
 }
 
 // losesTheLatest has a master go whose replica does not know of the latest writes:
-// of replies that parked callers have got, of some that were kept for nobody who
-// waited, and of a question.
+// of replies that parked callers have got, and of some that were kept when nobody
+// waited.
 func (s *scene) losesTheLatest(master, replica *storetest.Server) {
 	s.t.Helper()
 	if s.parked == nil {

@@ -96,7 +96,7 @@ func newRolling(t *testing.T) *rolling {
 	return s
 }
 
-func (s *rolling) tuned(c *Config) { c.DrainDelay = 2 * time.Second }
+func (s *rolling) tuned(c *Config) { c.DrainDelay = 1500 * time.Millisecond }
 
 func (s *rolling) balanced() (replicas []*replica) {
 	s.mu.Lock()

@@ -210,11 +210,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 		s.log.Info("draining", "waiting", s.bridge.Parked())
 		s.draining.Store(true)
-		select {
-		case <-time.After(s.config.DrainDelay):
-		case err = <-failed:
-			failed <- err
-		}
+		<-time.After(s.config.DrainDelay)
 		// Saying has until its request's deadline, and ten seconds at least.
 		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()
