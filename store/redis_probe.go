@@ -29,11 +29,7 @@ func (s *subscription) probe() {
 			return
 		case <-tick.C:
 		}
-		sources, all := s.sources()
-		for _, source := range sources {
-			if !all { // some of them do not answer, so that any may have lost the others
-				misses[source.Options().Addr] += 0
-			}
+		for _, source := range s.sources() {
 			s.try(source, misses)
 		}
 	}
@@ -57,7 +53,9 @@ func (s *subscription) try(source *redis.Client, misses map[string]int) {
 		s.wakeAll()
 	case heard:
 	case !sent: // it cannot be reached at all, which proves nothing of the subscription
-		misses[address] = before
+		if _, cluster := s.client.(*redis.ClusterClient); cluster {
+			misses[address] = before
+		}
 	default:
 		s.misses.Add(1)
 		misses[address] = (before + 1) % maxMisses
@@ -68,13 +66,12 @@ func (s *subscription) try(source *redis.Client, misses map[string]int) {
 }
 
 // sources are the servers that publish: the one there is, or a Cluster's masters.
-// all is false if they could not be asked in time which these are.
-func (s *subscription) sources() (clients []*redis.Client, all bool) {
+func (s *subscription) sources() (clients []*redis.Client) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
-		return append(clients, s.client.(*redis.Client)), true
+		return append(clients, s.client.(*redis.Client))
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe/2)
+	ctx, cancel := s.sending()
 	defer cancel()
 	var mu sync.Mutex
 	// Its error is that nobody has ever told the masters: then there are none.
@@ -84,14 +81,19 @@ func (s *subscription) sources() (clients []*redis.Client, all bool) {
 		clients = append(clients, master)
 		return nil
 	})
-	return clients, ctx.Err() == nil
+	return clients
 }
 
-// tryOnce has half of the time between two probes for sending, so that one of two
-// that follow each other fails while a node stands still for longer than nodes
-// forgive each other: that is half of cluster-node-timeout, 7.5 s.
+// sending bounds what is asked of a source. A node that stands still for longer than
+// nodes forgive each other, half of cluster-node-timeout or 7.5 s, is noticed: one
+// time between two probes passes before its next, and a quarter each for finding
+// out the masters and for sending.
+func (s *subscription) sending() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, s.cfg.Probe/4)
+}
+
 func (s *subscription) tryOnce(source *redis.Client) (sent, heard bool) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe/2)
+	ctx, cancel := s.sending()
 	defer cancel()
 	token := rand.Text()
 	if err := source.Publish(ctx, s.probed, token).Err(); err != nil {
