@@ -85,9 +85,9 @@ func (s *subscription) sources() (clients []*redis.Client) {
 }
 
 // sending bounds what is asked of a source. A node that stands still for longer than
-// nodes forgive each other, half of cluster-node-timeout or 7.5 s, is noticed: one
-// time between two probes passes before its next, and a quarter each for finding
-// out the masters and for sending.
+// nodes forgive each other, half of cluster-node-timeout or 7.5 s, is noticed: its next
+// probe is Config.Probe away at most, and finding out the masters and sending take a
+// quarter of that each.
 func (s *subscription) sending() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(s.ctx, s.cfg.Probe/4)
 }
