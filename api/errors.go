@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,7 +38,7 @@ var problems = []struct {
 	err        error
 	status     int
 	code       string
-	retryAfter int // seconds
+	retryAfter int // seconds at least; see spread
 	detail     string
 }{
 	{bridge.ErrInvalid, http.StatusBadRequest, "invalid", 0,
@@ -150,7 +151,7 @@ func problemOf(err error) problem {
 			continue
 		}
 		p := newProblem(row.status, row.code, row.detail)
-		p.retryAfter = row.retryAfter
+		p.retryAfter = spread(row.retryAfter)
 		p.Detail = strings.Replace(row.detail, "{error}", err.Error(), 1)
 		if wrong := new(inputError); errors.As(err, &wrong) {
 			p.Field = wrong.field
@@ -165,6 +166,10 @@ func problemOf(err error) problem {
 	}
 	return internal
 }
+
+// spread makes up to twice as much of some seconds, so that all who were turned away
+// at once do not come back at once.
+func spread(seconds int) int { return seconds + rand.IntN(seconds+1) }
 
 // handleError is echo's HTTPErrorHandler. The log has its own view of the error,
 // see logExchange.

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,21 +22,44 @@ var errorRows = map[string]struct {
 	err        error
 	status     int
 	code       string
-	retryAfter string
+	retryAfter int // seconds at least
 }{
-	"ErrInvalid":         {bridge.ErrInvalid, 400, "invalid", ""},
-	"ErrCursorAhead":     {bridge.ErrCursorAhead, 409, "cursor_ahead", ""},
-	"ErrKeyReused":       {bridge.ErrKeyReused, 409, "key_reused", ""},
-	"ErrUnsure":          {bridge.ErrUnsure, 504, "unsure", ""},
-	"ErrMailbox":         {bridge.ErrMailbox, 503, "mailbox_unavailable", "5"},
-	"ErrBusy":            {bridge.ErrBusy, 503, "busy", "5"},
-	"ErrDraining":        {bridge.ErrDraining, 503, "draining", "1"},
-	"ErrDeskRefused":     {bridge.ErrDeskRefused, 502, "desk_refused", ""},
-	"ErrDeskUnavailable": {bridge.ErrDeskUnavailable, 503, "desk_unavailable", "10"},
+	"ErrInvalid":         {bridge.ErrInvalid, 400, "invalid", 0},
+	"ErrCursorAhead":     {bridge.ErrCursorAhead, 409, "cursor_ahead", 0},
+	"ErrKeyReused":       {bridge.ErrKeyReused, 409, "key_reused", 0},
+	"ErrUnsure":          {bridge.ErrUnsure, 504, "unsure", 0},
+	"ErrMailbox":         {bridge.ErrMailbox, 503, "mailbox_unavailable", 5},
+	"ErrBusy":            {bridge.ErrBusy, 503, "busy", 5},
+	"ErrDraining":        {bridge.ErrDraining, 503, "draining", 1},
+	"ErrDeskRefused":     {bridge.ErrDeskRefused, 502, "desk_refused", 0},
+	"ErrDeskUnavailable": {bridge.ErrDeskUnavailable, 503, "desk_unavailable", 10},
 	// These stay within the bridge.
-	"ErrTaken":  {bridge.ErrTaken, 500, "internal", ""},
-	"ErrClosed": {bridge.ErrClosed, 500, "internal", ""},
-	"ErrGone":   {bridge.ErrGone, 500, "internal", ""},
+	"ErrTaken":  {bridge.ErrTaken, 500, "internal", 0},
+	"ErrClosed": {bridge.ErrClosed, 500, "internal", 0},
+	"ErrGone":   {bridge.ErrGone, 500, "internal", 0},
+}
+
+// spreads reports whether an answer's Retry-After is from so many seconds to twice
+// that; there is none for 0.
+func spreads(h http.Header, seconds int) bool {
+	got := h.Get("Retry-After")
+	if seconds == 0 {
+		return got == ""
+	}
+	n, err := strconv.Atoi(got)
+	return err == nil && seconds <= n && n <= 2*seconds
+}
+
+// TestRetryAfterSpreads: who were turned away together come back one by one.
+func TestRetryAfterSpreads(t *testing.T) {
+	server := newServer(t, config(t), &desk{err: bridge.ErrBusy})
+	told := map[string]bool{}
+	for range 200 {
+		told[serve(server, request("POST", "/send/"+username, `{"msg":"hi"}`)).Header().Get("Retry-After")] = true
+	}
+	if len(told) != 6 {
+		t.Errorf("200 callers were told %v, want all of 5 to 10", told)
+	}
 }
 
 func TestErrors(t *testing.T) {
@@ -43,8 +67,8 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := &desk{err: fmt.Errorf("asking: %w", row.err)}
 			w := serve(newServer(t, config(t), d), request("POST", "/send/"+username, `{"msg":"hi"}`))
-			if w.Code != row.status || w.Header().Get("Retry-After") != row.retryAfter {
-				t.Fatalf("POST = %d, Retry-After %q, want %d, %q", w.Code, w.Header().Get("Retry-After"), row.status, row.retryAfter)
+			if w.Code != row.status || !spreads(w.Header(), row.retryAfter) {
+				t.Fatalf("POST = %d, Retry-After %q, want %d, %d to twice that", w.Code, w.Header().Get("Retry-After"), row.status, row.retryAfter)
 			}
 			p := asProblem(t, w.Code, w.Header(), w.Body.Bytes())
 			if p.Code != row.code {

@@ -157,6 +157,10 @@ func (s *subscription) read(sub *redis.PubSub) (worked bool) {
 		worked = true
 		switch m := received.(type) {
 		case *redis.Message:
+			if m.Channel == s.probed {
+				s.echo(m.Payload)
+				continue
+			}
 			s.wake(m.Channel, m.Payload)
 		case *redis.Subscription:
 			if m.Kind == "subscribe" {

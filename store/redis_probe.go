@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // maxMisses is how many probes in a row may fail to come back.
@@ -11,50 +14,113 @@ const maxMisses = 2
 
 // probe tries whether the subscription hears. A connection can be dead for a
 // long time without an error: the other side is gone, or a middlebox has
-// forgotten it. So a message goes out through the command pool, never over the
-// connection that is tried, and has to come back.
+// forgotten it, or it leads to a master that was put aside. So a message goes out
+// through the command pool, never over the connection that is tried, and has to
+// come back.
 func (s *subscription) probe() {
-	name := wakeChannel("probe-" + rand.Text())
-	w, _ := s.join(name)
+	w, _ := s.join(s.probed)
 	defer w.Close()
 	tick := time.NewTicker(s.cfg.Probe)
 	defer tick.Stop()
-	misses := 0
+	misses := make(map[string]int) // of sources that were not heard when last tried
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		sent, heard := s.tryOnce(name, w)
-		switch {
-		case s.ctx.Err() != nil:
-			return
-		case heard:
-			misses = 0
-		case sent: // if not, Redis cannot be reached at all, and that proves nothing
-			misses++
-			s.misses.Add(1)
+		for _, source := range s.sources() {
+			s.try(source, misses)
 		}
-		if misses == maxMisses {
-			misses = 0
+	}
+}
+
+// try has a source tell us something.
+//
+// The nodes of a Cluster tell each other what was published, and tell it nobody
+// while they have lost each other, as when one of them stood still: our connection
+// lives on and never hears of it. So when a source is heard again, everybody reads.
+func (s *subscription) try(source *redis.Client, misses map[string]int) {
+	address := source.Options().Addr
+	sent, heard := s.tryOnce(source)
+	if s.ctx.Err() != nil {
+		return
+	}
+	before, unheard := misses[address]
+	switch {
+	case heard && unheard:
+		delete(misses, address)
+		s.wakeAll()
+	case heard:
+	case !sent: // it cannot be reached at all, which proves nothing of the subscription
+		if _, cluster := s.client.(*redis.ClusterClient); cluster {
+			misses[address] = before
+		}
+	default:
+		s.misses.Add(1)
+		misses[address] = (before + 1) % maxMisses
+		if misses[address] == 0 {
 			signal(s.renew)
 		}
 	}
 }
 
-func (s *subscription) tryOnce(name string, w *watch) (sent, heard bool) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Probe)
+// sources are the servers that publish: the one there is, or a Cluster's masters.
+func (s *subscription) sources() (clients []*redis.Client) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return append(clients, s.client.(*redis.Client))
+	}
+	ctx, cancel := s.sending()
 	defer cancel()
-	drain(w.c)
-	if err := s.client.Publish(ctx, name, "probe").Err(); err != nil {
+	var mu sync.Mutex
+	// Its error is that nobody has ever told the masters: then there are none.
+	_ = cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		clients = append(clients, master)
+		return nil
+	})
+	return clients
+}
+
+// sending bounds what is asked of a source. A node that stands still for longer than
+// nodes forgive each other, half of cluster-node-timeout or 7.5 s, is noticed: its next
+// probe is Config.Probe away at most, and finding out the masters and sending take a
+// quarter of that each.
+func (s *subscription) sending() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, s.cfg.Probe/4)
+}
+
+func (s *subscription) tryOnce(source *redis.Client) (sent, heard bool) {
+	ctx, cancel := s.sending()
+	defer cancel()
+	token := rand.Text()
+	if err := source.Publish(ctx, s.probed, token).Err(); err != nil {
 		return false, false
 	}
+	late := time.NewTimer(s.cfg.Probe)
+	defer late.Stop()
+	for {
+		select {
+		case echo := <-s.echoes:
+			if echo == token { // not an earlier one's, that came late
+				return true, true
+			}
+		case <-late.C:
+			return true, false
+		case <-s.ctx.Done():
+			return true, false
+		}
+	}
+}
+
+// echo hears a probe come back. When nobody has waited for so many, that says
+// enough.
+func (s *subscription) echo(token string) {
 	select {
-	case <-w.c:
-		return true, true
-	case <-ctx.Done():
-		return true, false
+	case s.echoes <- token:
+	default:
 	}
 }
 

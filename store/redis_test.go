@@ -44,6 +44,23 @@ func TestOpenRedisTakes(t *testing.T) {
 	}
 }
 
+// TestRedisUser: a user who may touch nothing but ours, with a password that must be
+// escaped, and a database.
+func TestRedisUser(t *testing.T) {
+	s := storetest.StartRedis(t)
+	s.Do("ACL", "SETUSER", "bridge", "on", ">p@ss,word", "~flexbridge:*", "~rate:flexbridge:*", "&flexbridge:*", "+@all")
+	r := open(t, "redis://bridge:p%40ss,word@"+s.Addr+"/3", store.Config{})
+	wakes(t, r, watch(t, r, "CH1"), "CH1", 0)
+	_, _, err := r.Spend(t.Context(), "b", 1)
+	check(t, err)
+	if keys, _ := s.Do("INFO", "keyspace").(string); !strings.Contains(keys, "db3:keys=2") || strings.Contains(keys, "db0:") {
+		t.Errorf("INFO keyspace = %q, want both keys in database 3", keys)
+	}
+	if err := open(t, "redis://bridge:wrong@"+s.Addr, store.Config{}).Ping(t.Context()); err == nil || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("Ping with a wrong password = %v, want an error without it", err)
+	}
+}
+
 // Every key has a lifetime; package comment, Keys and lifetimes.
 func TestRedisLifetimes(t *testing.T) {
 	s := storetest.StartRedis(t)

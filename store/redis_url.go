@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -67,6 +68,9 @@ func clientOf(text string, q url.Values) (redis.UniversalClient, error) {
 			return nil, err
 		}
 		o.ContextTimeoutEnabled, o.DialerRetries = true, 1
+		// A master that is gone answers nobody MOVED, so who took its place is learned
+		// by asking the others: go-redis does that on no error, and by itself once a minute.
+		o.ClusterStateReloadInterval = time.Second
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(text)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -29,6 +30,9 @@ type subscription struct {
 	work  sync.WaitGroup  // the owner and the probe
 	kick  chan struct{}   // wanted has changed
 	renew chan struct{}   // the probe wants another connection
+
+	probed string      // the probe's own channel
+	echoes chan string // what came over it
 
 	reconnects, misses atomic.Uint64
 
@@ -73,6 +77,7 @@ func subscribe(client redis.UniversalClient, cfg Config) *subscription {
 	s := &subscription{
 		client: client, cfg: cfg,
 		kick: make(chan struct{}, 1), renew: make(chan struct{}, 1),
+		probed: wakeChannel("probe-" + rand.Text()), echoes: make(chan string, 16),
 		channels: make(map[string]*channel),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -154,6 +159,15 @@ func (s *subscription) wake(name, sent string) {
 	defer s.mu.Unlock()
 	if c := s.channels[name]; c != nil {
 		c.watchers.wake(news)
+	}
+}
+
+// wakeAll wakes everybody.
+func (s *subscription) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.channels {
+		c.watchers.wake(nil)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,58 @@ func TestRedisDeafSubscription(t *testing.T) {
 	wakes(t, r, w, "CH1", 2)
 	if got := r.Stats(); got.Misses < 2 || got.Reconnects != 1 {
 		t.Errorf("Stats = %+v, want two misses and one reconnect", got)
+	}
+}
+
+// What a node of a Cluster had to tell while it and the others had lost each other is
+// lost, over a subscription that lives on: once it is heard again everybody reads.
+func TestRedisClusterNodeStoodStill(t *testing.T) {
+	c := storetest.StartCluster(t, 0)
+	r := open(t, c.URL, store.Config{Probe: 700 * time.Millisecond}) // nodes find each other sooner
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	node, _ := c.Of("flexbridge:{CH2}")
+	node.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), 1600*time.Millisecond) // two probes
+	defer cancel()
+	if _, err := r.Keep(ctx, "CH2", message(0)); err == nil {
+		t.Error("Keep at a node that stands still: no error")
+	}
+	select {
+	case <-w.C():
+		t.Error("woken while nobody knows more")
+	default:
+	}
+	node.Thaw()
+	awaitWake(t, w)
+	if got := r.Stats(); got.Reconnects != 0 {
+		t.Errorf("Stats = %+v, want the subscription not to have been replaced", got)
+	}
+}
+
+// The node with the subscription is put out of the Cluster, as one is that a broken
+// network cut off, and goes on answering. The probe finds that the others are not
+// heard there.
+func TestRedisClusterNodeCutOff(t *testing.T) {
+	c := storetest.StartCluster(t, 0)
+	r := open(t, c.URL, store.Config{Probe: 50 * time.Millisecond})
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	node := c.Servers[slices.IndexFunc(c.Servers, func(s *storetest.Server) bool {
+		return len(s.Do("PUBSUB", "CHANNELS").([]any)) > 0
+	})]
+	c.CutOff(node)
+	eventually(t, "it is subscribed at another", func() bool {
+		return slices.ContainsFunc(c.Servers, func(s *storetest.Server) bool {
+			return s != node && len(s.Do("PUBSUB", "CHANNELS").([]any)) > 0
+		})
+	})
+	if node.Do("PING") != "PONG" {
+		t.Error("the old node does not answer")
+	}
+	awaitWake(t, w)
+	if got := r.Stats(); got.Misses < 2 || got.Reconnects == 0 {
+		t.Errorf("Stats = %+v, want misses and a reconnection", got)
 	}
 }
 

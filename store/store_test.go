@@ -1,9 +1,7 @@
 package store_test
 
 import (
-	"net"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -29,32 +27,20 @@ func TestMemoryLimits(t *testing.T) {
 }
 
 func TestRedis(t *testing.T) {
-	s := storetest.StartRedis(t)
-	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL, store.Config{}) })
-	storetest.RunLimiter(t, func(t *testing.T) storetest.Limiter { return open(t, s.URL, store.Config{}) })
-	storetest.RunAdopter(t, open(t, s.URL, store.Config{}))
-}
-
-func TestRedisCluster(t *testing.T) {
-	bus, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	_, port, _ := net.SplitHostPort(bus.Addr().String())
-	check(t, bus.Close())
-	s := storetest.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", port)
-	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	eventually(t, "the cluster is up", func() bool {
-		info, _ := s.Do("CLUSTER", "INFO").(string)
-		return strings.Contains(info, "cluster_state:ok")
-	})
-	storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, s.URL+","+s.Addr, store.Config{}) })
-	storetest.RunLimiter(t, func(t *testing.T) storetest.Limiter { return open(t, s.URL+","+s.Addr, store.Config{}) })
-	storetest.RunAdopter(t, open(t, s.URL+","+s.Addr, store.Config{}))
+	for kind, start := range storetest.Fleets {
+		t.Run(kind, func(t *testing.T) {
+			url := start(t).URL
+			storetest.Run(t, func(t *testing.T) bridge.Mailbox { return open(t, url, store.Config{}) })
+			storetest.RunLimiter(t, func(t *testing.T) storetest.Limiter { return open(t, url, store.Config{}) })
+			storetest.RunAdopter(t, open(t, url, store.Config{}))
+		})
+	}
 }
 
 func TestRedisSocket(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "redis.sock")
 	storetest.StartRedis(t, "--unixsocket", socket)
-	r := open(t, "unix://"+socket, store.Config{})
+	r := open(t, "unix://"+socket+"?db=2", store.Config{})
 	wakes(t, r, watch(t, r, "CH1"), "CH1", 0)
 }
 

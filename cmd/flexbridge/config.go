@@ -61,6 +61,7 @@ type Config struct {
 	QuestionsPerCustomer int           `envconfig:"QUESTIONS_PER_CUSTOMER" default:"20" desc:"questions, and ends of conversations, of one customer in a minute; 0: unlimited"`
 	QuestionsPerCaller   int           `envconfig:"QUESTIONS_PER_CALLER" default:"600" desc:"the same of all customers of one application, or of everybody without authentication; 0: unlimited"`
 	LooksPerSecond       int           `envconfig:"LOOKS_PER_SECOND" default:"20" desc:"how often a second this process may ask Twilio for what webhooks did not bring"`
+	DrainDelay           time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long a replica that is to end goes on while /readyz says 503, so that whatever asks that sends nothing here any more when it closes"`
 	Retention            time.Duration `envconfig:"RETENTION" default:"168h" desc:"how long a conversation is remembered after its last change"`
 
 	MCPOrigins    string `envconfig:"MCP_ORIGINS" desc:"web origins whose pages may call /mcp, comma-separated, beside PUBLIC_URL's own, ChatGPT's and Claude's"`
@@ -164,6 +165,7 @@ func (c Config) problems() (problems []error) {
 	check(budget(c.QuestionsPerCaller), "QUESTIONS_PER_CALLER", allowedBudget)
 	check(c.MaxParkedPerCaller >= 0, "MAX_PARKED_PER_CALLER", "must be 0 or more")
 	check(c.LooksPerSecond > 0, "LOOKS_PER_SECOND", "must be more than 0")
+	check(c.DrainDelay >= 0 && c.DrainDelay <= time.Minute, "DRAIN_DELAY", "must be from 0s to 1m")
 	check(c.Retention >= time.Hour, "RETENTION", "must be 1h or more")
 	check(c.MediaLinks == 0 || c.MediaLinks >= time.Minute && c.MediaLinks <= 7*24*time.Hour, "MEDIA_LINKS", "must be from 1m to 168h, or 0")
 	check(c.LogFormat == "auto" || c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT", "must be auto, json or text")

@@ -230,6 +230,8 @@ func TestBadValues(t *testing.T) {
 		{name: "CUSTOMER_NAME", value: "hunter2\xff"},
 		{name: "LOOKS_PER_SECOND", value: "-1"},
 		{name: "LOOKS_PER_SECOND", value: "hunter2"},
+		{name: "DRAIN_DELAY", value: "-1s"},
+		{name: "DRAIN_DELAY", value: "61s"},
 		{name: "RETENTION", value: "59m"},
 		{name: "RETENTION", value: "hunter2"},
 		{name: "MEDIA_LINKS", value: "-1h"},

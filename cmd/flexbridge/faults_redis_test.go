@@ -74,7 +74,7 @@ func TestRedisSubscriptionDeaf(t *testing.T) {
 	t.Parallel()
 	redis := storetest.StartRedis(t)
 	wire := storetest.StartWire(t, redis.Addr)
-	s := newSceneAt(t, redis, "redis://"+wire.Addr()+quickRedis, flexsim.Config{})
+	s := newSceneOn(t, &storetest.Fleet{URL: "redis://" + wire.Addr(), Servers: []*storetest.Server{redis}}, flexsim.Config{})
 	s.through(func() {
 		if n := wire.Deafen(); n != 2 {
 			t.Fatalf("%d subscriptions were made deaf, want 2", n)

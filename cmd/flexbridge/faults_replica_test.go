@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 
 	"flexbridge/bridge/flex/flexsim"
-	"flexbridge/store/storetest"
 )
 
 // processes is a scene whose two replicas run in processes of their own, behind
@@ -23,8 +23,9 @@ type processes struct {
 func startProcesses(t *testing.T, change ...func(*Config)) *processes {
 	t.Helper()
 	t.Parallel()
-	redis := storetest.StartRedis(t)
-	s := &processes{scene: &scene{world: newWorld(t, redis, flexsim.Config{}), wait: 15}, front: newFront(t)}
+	redis := startRedis(t)
+	s := &processes{scene: &scene{world: newWorld(t, nil, flexsim.Config{}), redis: redis, wait: 15}, front: newFront(t)}
+	s.redisURL = redis.URL
 	s.a, s.b = s.startProcess(s.front, change...), s.startProcess(s.front, change...)
 	s.scene.a, s.scene.b = s.a.replica, s.b.replica
 	s.front.to(s.a.replica, s.b.replica)
@@ -127,6 +128,28 @@ func TestReplicaDrained(t *testing.T) {
 	}
 	s.survived()
 	s.goesOn(1)
+}
+
+// TestDrainDelay: who asks hears that the end is near, and everybody else notices
+// nothing until it has come.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	s := &scene{world: newWorld(t, nil, flexsim.Config{})}
+	r := s.start(nil, func(c *Config) { c.DrainDelay = 3 * time.Second })
+	ann, bob := s.asking(r, "ann", "may I?"), s.asking(r, "bob", "and I?")
+	for _, text := range []string{"may I?", "and I?"} {
+		s.asked(text)
+	}
+	ended := later(func() (answer, error) { return answer{}, r.stop() })
+	s.until(func() bool { return status(t, r.url+"/readyz") == http.StatusServiceUnavailable })
+	s.reply(s.asked("may I?"), "you may")
+	s.want(<-ann, "replied", "you may")
+	a, err := r.send(t.Context(), "cleo", map[string]any{"msg": "hello?", "wait": 0})
+	s.want(now(a, err), "pending", "")
+	s.want(<-bob, "pending", "")
+	if end := <-ended; end.err != nil || end.took < 3*time.Second {
+		t.Errorf("the end = %v after %v, want none before 3s", end.err, end.took)
+	}
 }
 
 // TestSecondSignalEndsAtOnce: the first drains, which waits for what is being said.

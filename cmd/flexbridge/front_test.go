@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
 // front stands where the world reaches the service, such as a load balancer: it
@@ -35,6 +38,34 @@ func (f *front) to(replicas ...*replica) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.replicas = replicas
+}
+
+// follow passes requests only to those who are ready, until the test ends.
+func (f *front) follow(t *testing.T, replicas func() []*replica) {
+	ask := func() {
+		var ready []*replica
+		for _, r := range replicas() {
+			res, err := http.Get(r.url + "/readyz")
+			if err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK {
+				ready = append(ready, r)
+			}
+		}
+		if len(ready) > 0 {
+			f.to(ready...)
+		}
+	}
+	ask()
+	ctx, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() {
+		for rest(ctx, 100*time.Millisecond) {
+			ask()
+		}
+	})
+	t.Cleanup(func() {
+		stop()
+		work.Wait()
+	})
 }
 
 func (f *front) rewrite(r *httputil.ProxyRequest) {

@@ -92,8 +92,8 @@ func environ(c Config) map[string]string {
 		"TWILIO_FLOW_SID": c.FlowSID, "TWILIO_WORKSPACE_SID": c.WorkspaceSID, "TWILIO_WORKFLOW_SID": c.WorkflowSID,
 		"TWILIO_API_URL":  c.APIURL,
 		"IDENTITY_SECRET": string(c.IdentitySecret), "AUTH_MODE": "none",
-		"MEDIA_LINKS": c.MediaLinks.String(),
-		"WAIT":        c.Wait.String(), "MCP_WAIT": c.MCPWait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
+		"MEDIA_LINKS": c.MediaLinks.String(), "DRAIN_DELAY": c.DrainDelay.String(),
+		"WAIT": c.Wait.String(), "MCP_WAIT": c.MCPWait.String(), "MAX_PARKED": fmt.Sprint(c.MaxParked),
 		"LOOKS_PER_SECOND": fmt.Sprint(c.LooksPerSecond), "LOG_FORMAT": c.LogFormat,
 		"QUESTIONS_PER_CUSTOMER": fmt.Sprint(c.QuestionsPerCustomer), "QUESTIONS_PER_CALLER": fmt.Sprint(c.QuestionsPerCaller),
 	}

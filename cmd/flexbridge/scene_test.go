@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ const quickRedis = "?dial_timeout=500ms&read_timeout=500ms&write_timeout=500ms"
 // reach only the first replica.
 type scene struct {
 	*world
+	redis   *storetest.Fleet
 	a, b    *replica
 	wait    int // seconds, of the callers to be parked
 	callers []*caller
@@ -37,17 +39,16 @@ type scene struct {
 func newScene(t *testing.T, account flexsim.Config, change ...func(*Config)) *scene {
 	t.Helper()
 	t.Parallel()
-	redis := storetest.StartRedis(t)
-	return newSceneAt(t, redis, redis.URL+quickRedis, account, change...)
+	return newSceneOn(t, startRedis(t), account, change...)
 }
 
-func newSceneAt(t *testing.T, redis *storetest.Server, url string, account flexsim.Config, change ...func(*Config)) *scene {
+func newSceneOn(t *testing.T, redis *storetest.Fleet, account flexsim.Config, change ...func(*Config)) *scene {
 	t.Helper()
-	w := newWorld(t, redis, account)
-	w.redisURL, w.tune = url, append(w.tune, quick)
-	s := &scene{world: w, wait: 15}
-	s.a = w.start(nil, change...)
-	s.b = w.start(s.a, change...)
+	s := &scene{world: newWorld(t, nil, account), redis: redis, wait: 15}
+	address, options, _ := strings.Cut(redis.URL, "?")
+	s.redisURL, s.tune = address+quickRedis+"&"+options, append(s.tune, quick)
+	s.a = s.start(nil, change...)
+	s.b = s.start(s.a, change...)
 	return s
 }
 
@@ -66,9 +67,12 @@ func (s *scene) park() {
 	}
 	// The question has been seen before its caller has begun to wait.
 	s.until(func() bool {
-		said := s.redis.Do("EVAL", `local n = 0
+		said := int64(0)
+		for _, n := range s.redis.Do("EVAL", `local n = 0
 			for _, key in ipairs(redis.call('KEYS', '*:said:*')) do n = n + redis.call('HEXISTS', key, 'index') end
-			return n`, 0)
+			return n`, 0) {
+			said += n.(int64)
+		}
 		return said == int64(len(s.callers))
 	})
 }

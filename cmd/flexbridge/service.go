@@ -210,13 +210,21 @@ func newServer() *http.Server {
 	}
 }
 
-// run serves until ctx is done. Then requests that wait are answered pending at
-// once, what is being said or kept is finished, and the store is closed.
+// run serves until ctx is done. Then it says that it is not ready, and when those who
+// ask that have had the time to hear it, it listens no more. Only after that requests
+// that wait are answered pending, so that none comes back here; what is being said or
+// kept is finished, and the store is closed.
 func (s *service) run(ctx context.Context, listener net.Listener) error {
 	waits, drain := context.WithCancelCause(context.Background())
 	defer drain(nil)
 	server := s.server
-	server.Handler = s.echo
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close") // and not later, when a request is on its way over it
+		}
+		s.echo.ServeHTTP(w, r)
+	})
+	server.RegisterOnShutdown(func() { drain(bridge.ErrDraining) }) // runs when nothing listens
 	server.BaseContext = func(net.Listener) context.Context { return waits }
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -228,7 +236,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 		s.log.Info("draining", "waiting", s.bridge.Parked())
 		s.draining.Store(true)
-		drain(bridge.ErrDraining)
+		<-time.After(s.config.DrainDelay)
 		// Saying has until its request's deadline, and ten seconds at least.
 		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()

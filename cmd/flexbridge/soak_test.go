@@ -25,6 +25,7 @@ var (
 // processes of their own, one Redis, and everything going wrong.
 type soak struct {
 	*world
+	redis *storetest.Fleet
 	front *front
 	slots []*slot
 	over  context.Context // no new question is asked then
@@ -60,7 +61,8 @@ func TestSoak(t *testing.T) {
 	t.Logf("-soak.seed %d", seed)
 	before := runtime.NumGoroutine()
 	s := &soak{chance: rand.New(rand.NewPCG(seed, 0)), faults: map[string]int{}, failures: map[string]int{}, begun: map[string]time.Time{}}
-	s.world = newWorld(t, storetest.StartRedis(t), flexsim.Config{OnMessage: s.agents})
+	s.world, s.redis = newWorld(t, nil, flexsim.Config{OnMessage: s.agents}), startRedis(t)
+	s.redisURL = s.redis.URL
 	s.front = newFront(t)
 	for _, name := range []string{"a", "b", "c"} {
 		slot := &slot{name: name}

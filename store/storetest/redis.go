@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,10 +32,19 @@ type Server struct {
 	exited chan struct{}
 }
 
+// kept makes a server keep what it is told.
+var kept = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no"}
+
 // StartRedis starts a server, with more arguments if there are any, that ends
 // with the test. Without redis-server on the PATH the test is skipped, or fails
 // if FLEXBRIDGE_REQUIRE_REDIS=1.
 func StartRedis(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return launch(t, append(slices.Clone(kept), args...)...)
+}
+
+// launch starts redis-server with these arguments, and those of its place.
+func launch(t testing.TB, args ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	switch {
@@ -72,9 +82,8 @@ func freeAddr(t testing.TB) string {
 func (s *Server) start(path string) bool {
 	s.t.Helper()
 	_, port, _ := strings.Cut(s.Addr, ":")
-	args := []string{"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "no", "--logfile", filepath.Join(s.dir, "log")}
-	s.cmd = exec.Command(path, append(args, s.args...)...)
+	place := []string{"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log")}
+	s.cmd = exec.Command(path, append(slices.Clone(s.args), place...)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("starting redis-server: %v", err)
 	}
