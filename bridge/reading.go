@@ -54,44 +54,6 @@ func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last pla
 	return r, nil
 }
 
-// await waits in the last conversation until enough says that a reply is what
-// is waited for. A mailbox that fails meanwhile is asked again until the deadline.
-func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(place, Message) bool) (Answer, error) {
-	if a, done, err := r.catchUp(ctx, seat); done || err != nil {
-		return a, err
-	}
-	lookout := r.b.lookout(r.at, seat.deadline)
-	var in Inbox
-	for ended := false; ; {
-		next := time.Now().Add(r.b.config.LookLimit)
-		if news, err := r.read(ctx); err != nil {
-			r.b.log.WarnContext(ctx, "a waiting request could not be read for", "error", err)
-		} else {
-			in = news
-			known := in.Owner != nil && (in.Mark >= r.mark)
-			switch {
-			case slices.ContainsFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) }) || r.full():
-				return r.answer(Replied, in), nil
-			case known && in.Closed == CloseLooked:
-				return r.answer(Closed, in), nil
-			case known && in.Abandoned && in.Top <= in.Mark:
-				if !r.lookAgain(ctx, in) {
-					return r.answer(Unavailable, in), nil
-				}
-				continue
-			}
-			next = lookout.due(ctx, in, !known)
-		}
-		if ended {
-			return r.answer(Pending, in), nil
-		}
-		var err error
-		if ended, err = seat.pause(ctx, w.C(), next); err != nil {
-			return Answer{}, err
-		}
-	}
-}
-
 // catchUp reads the conversations before the last. It is done when there is an
 // answer already, see settle.
 func (r *reading) catchUp(ctx context.Context, seat *seat) (a Answer, done bool, err error) {
