@@ -70,6 +70,7 @@ type timings struct {
 	store  store.Config
 	desk   flex.Config
 	body   time.Duration // api.Config.BodyTimeout
+	park   time.Duration // api.Config.ParkAfter
 	server *http.Server
 
 	keepAlive time.Duration // of MCP calls
@@ -116,7 +117,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	callers, err := api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
 		Limiter: mail, QuestionsPerCustomer: c.QuestionsPerCustomer, QuestionsPerCaller: c.QuestionsPerCaller,
-		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body,
+		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body, ParkAfter: t.park,
 		MCP: api.MCP{
 			Wait: c.MCPWait, KeepAlive: t.keepAlive, HandleLife: c.Retention,
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
@@ -192,8 +193,9 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	server := s.server
 	server.Handler = s.echo
 	server.BaseContext = func(net.Listener) context.Context { return waits }
+	lines := api.Listen(server, listener)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(lines) }()
 	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "auth_mode", s.config.AuthMode, "version", version())
 
 	var err error
@@ -206,7 +208,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 		// Saying has until its request's deadline, and ten seconds at least.
 		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()
-		err = server.Shutdown(grace)
+		err = errors.Join(server.Shutdown(grace), lines.Wait(grace))
 		<-failed
 	}
 	err = errors.Join(err, server.Close(), s.close())
