@@ -36,6 +36,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("LISTEN_ADDR: %w", err), s.close())
 	}
+	boundGarbage()
 	return s.run(ctx, listener)
 }
 
