@@ -56,6 +56,9 @@ type Config struct {
 	Wait time.Duration
 	// BodyTimeout is how long a request's body may take to arrive. 0 means 10 s.
 	BodyTimeout time.Duration
+	// ParkAfter is how long a request may take before it is parked, see [Listen]: those
+	// answered sooner are not worth the effort. 0 means 100 ms.
+	ParkAfter time.Duration
 	// Keys turn callers into customers.
 	Keys *bridge.Keyring
 	// Auth tells who calls. Required, so that letting anybody in is a decision.
@@ -134,6 +137,9 @@ func New(cfg Config, asker Asker) (*API, error) {
 	}
 	if cfg.BodyTimeout == 0 {
 		cfg.BodyTimeout = 10 * time.Second
+	}
+	if cfg.ParkAfter == 0 {
+		cfg.ParkAfter = 100 * time.Millisecond
 	}
 	cfg.MCP = cfg.MCP.withDefaults()
 	if cfg.Version == "" {
@@ -233,8 +239,9 @@ func (a *API) ready(c echo.Context) error {
 var recoverPanic = middleware.RecoverWithConfig(middleware.RecoverConfig{
 	DisableStackAll:     true,
 	DisableErrorHandler: true,
-	LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
-		// Not wrapped: what was panicked with must not be taken for its own row.
-		return fmt.Errorf("panic: %v\n%s", err, stack)
-	},
+	LogErrorFunc:        func(_ echo.Context, err error, stack []byte) error { return panicError(err, stack) },
 })
+
+// panicError does not wrap what was panicked with, which must not be taken for its
+// own row.
+func panicError(what any, stack []byte) error { return fmt.Errorf("panic: %v\n%s", what, stack) }

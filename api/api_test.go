@@ -27,7 +27,19 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(bothWays{m}) }
+
+// bothWays runs all tests twice: with requests that are parked at once, and with some
+// that hardly ever are.
+type bothWays struct{ *testing.M }
+
+var parkAfter time.Duration // see api.Config
+
+func (m bothWays) Run() int {
+	failed := m.M.Run()
+	parkAfter = time.Nanosecond
+	return max(failed, m.M.Run())
+}
 
 const (
 	public   = "https://bridge.example.com"
@@ -78,7 +90,7 @@ func config(t testing.TB) api.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return api.Config{PublicURL: public, Keys: keys, Auth: api.NoAuth(), Contact: "desk@example.com", Version: "1.2.3"}
+	return api.Config{PublicURL: public, Keys: keys, Auth: api.NoAuth(), Contact: "desk@example.com", Version: "1.2.3", ParkAfter: parkAfter}
 }
 
 // logTo makes the log readable, debug lines and all.

@@ -18,14 +18,24 @@ import (
 )
 
 // listen serves over real HTTP with limits shorter than any wait.
-func listen(t *testing.T, cfg api.Config, d api.Asker, change func(*http.Server)) *httptest.Server {
+func listen(t testing.TB, cfg api.Config, d api.Asker, change func(*http.Server)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(newServer(t, cfg, d))
 	server.Config.ReadHeaderTimeout = 10 * time.Second // else it is ReadTimeout, which tests shorten for what comes after
+	server.Listener = patient{api.Listen(server.Config, server.Listener)}
 	change(server.Config)
 	server.Start()
 	t.Cleanup(server.Close)
 	return server
+}
+
+// patient is a listener that is closed when all who are parked have been answered.
+type patient struct{ *api.Listener }
+
+func (p patient) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(p.Listener.Close(), p.Wait(ctx))
 }
 
 // A wait outlives the server's own limits, which are for requests that do not

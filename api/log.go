@@ -13,6 +13,7 @@ import (
 
 // What handlers note in echo's context for the log line of their exchange.
 const (
+	arrivedKey  = "flexbridge arrived"  // time.Time
 	outcomeKey  = "flexbridge outcome"  // string: the answer's status or the problem's code
 	customerKey = "flexbridge customer" // bridge.Customer
 	whyKey      = "flexbridge why"      // string: why the caller was not let in
@@ -46,62 +47,69 @@ func noteAnswer(c echo.Context, answer bridge.Answer) {
 	c.Set(aboutKey, about)
 }
 
-// logExchange writes one line for each exchange. It has neither text nor
-// username, so neither the URL nor, below 500, the error: both may hold what the
-// caller wrote.
+// logExchange has every exchange end in over.
 func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		arrived := time.Now()
+		c.Set(arrivedKey, time.Now())
 		a.traceExchange(c)
-		err := next(c)
-		committed := c.Response().Committed
-		if err != nil {
-			c.Error(err)
+		if err := next(c); !isParked(c) {
+			a.over(c, err)
 		}
-		status := c.Response().Status
-		attrs := []slog.Attr{
-			slog.String("method", clean(c.Request().Method, 16)),
-			slog.String("route", c.Path()),
-			slog.Duration("wait", time.Since(arrived)),
-		}
-		if application := callerOf(c).application; application != "" {
-			attrs = append(attrs, slog.String("caller", clean(application, 64)))
-		}
-		if why, refused := c.Get(whyKey).(string); refused {
-			attrs = append(attrs, slog.String("why", clean(why, 200)))
-		}
-		if customer, known := c.Get(customerKey).(bridge.Customer); known {
-			attrs = append(attrs, slog.String("customer", string(customer[:8])))
-		}
-		if about, known := c.Get(aboutKey).([]slog.Attr); known {
-			attrs = append(attrs, about...)
-		}
-		if calls := callsOf(c.Request().Context()); calls > 0 {
-			attrs = append(attrs, slog.Int("twilio_calls", calls))
-		}
-		outcome, _ := c.Get(outcomeKey).(string)
-		if err != nil && committed && outcome == "" {
-			outcome = codeInternal // too late to answer so
-		}
-		level := slog.LevelInfo
-		switch {
-		case outcome == outcomeLeft: // no error of ours
-		case err != nil && outcome == codeInternal:
-			level = slog.LevelError
-			attrs = append(attrs, slog.Any("err", err))
-		case c.Path() == livePath || c.Path() == readyPath:
-			level = slog.LevelDebug // asked every few seconds
-		case status >= http.StatusInternalServerError:
-			level = slog.LevelWarn
-			if c.Get(whyKey) == nil {
-				attrs = append(attrs, slog.Any("err", err))
-			}
-		}
-		attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
-		a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
-		a.tracedExchange(c, status, outcome)
 		return nil
 	}
+}
+
+// over is where every exchange ends, parked or not: it answers with the error, if
+// there is one, and writes one line. The line has neither text nor username, so
+// neither the URL nor, below 500, the error: both may hold what the caller wrote.
+func (a *API) over(c echo.Context, err error) {
+	committed := c.Response().Committed
+	if err != nil {
+		c.Error(err)
+	}
+	status := c.Response().Status
+	arrived, _ := c.Get(arrivedKey).(time.Time)
+	attrs := []slog.Attr{
+		slog.String("method", clean(c.Request().Method, 16)),
+		slog.String("route", c.Path()),
+		slog.Duration("wait", time.Since(arrived)),
+	}
+	if application := callerOf(c).application; application != "" {
+		attrs = append(attrs, slog.String("caller", clean(application, 64)))
+	}
+	if why, refused := c.Get(whyKey).(string); refused {
+		attrs = append(attrs, slog.String("why", clean(why, 200)))
+	}
+	if customer, known := c.Get(customerKey).(bridge.Customer); known {
+		attrs = append(attrs, slog.String("customer", string(customer[:8])))
+	}
+	if about, known := c.Get(aboutKey).([]slog.Attr); known {
+		attrs = append(attrs, about...)
+	}
+	if calls := callsOf(c.Request().Context()); calls > 0 {
+		attrs = append(attrs, slog.Int("twilio_calls", calls))
+	}
+	outcome, _ := c.Get(outcomeKey).(string)
+	if err != nil && committed && outcome == "" {
+		outcome = codeInternal // too late to answer so
+	}
+	level := slog.LevelInfo
+	switch {
+	case outcome == outcomeLeft: // no error of ours
+	case err != nil && outcome == codeInternal:
+		level = slog.LevelError
+		attrs = append(attrs, slog.Any("err", err))
+	case c.Path() == livePath || c.Path() == readyPath:
+		level = slog.LevelDebug // asked every few seconds
+	case status >= http.StatusInternalServerError:
+		level = slog.LevelWarn
+		if c.Get(whyKey) == nil {
+			attrs = append(attrs, slog.Any("err", err))
+		}
+	}
+	attrs = append(attrs, slog.Int("status", status), slog.String("outcome", outcome))
+	a.log.LogAttrs(c.Request().Context(), level, "exchange", attrs...)
+	a.tracedExchange(c, status, outcome)
 }
 
 // clean is text of strangers as it may stand in a log or an error: short, and in printable ASCII.

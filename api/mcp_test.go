@@ -34,9 +34,7 @@ func mcpConfig(t testing.TB) api.Config {
 
 func serveHTTP(t testing.TB, cfg api.Config, d api.Asker) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(newServer(t, cfg, d))
-	t.Cleanup(server.Close)
-	return server
+	return listen(t, cfg, d, func(*http.Server) {})
 }
 
 // connect is a client's session in one era.

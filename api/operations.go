@@ -20,29 +20,35 @@ const answerSlack = 30 * time.Second
 type operation struct {
 	read func(echo.Context) (input, error)
 	says bool
-	run  func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error)
+	run  func(in input, deadline time.Time) run
 }
+
+// run is the operation with all it needs. It waits.
+type run func(context.Context) (bridge.Answer, error)
 
 // send asks, and waits for the reply to that question.
 func (a *API) send() operation {
-	return operation{a.readSend, true, func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error) {
-		return a.asker.Ask(ctx, bridge.Question{
+	return operation{a.readSend, true, func(in input, deadline time.Time) run {
+		q := bridge.Question{
 			Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline, About: in.about,
-		})
+		}
+		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.Ask(ctx, q) }
 	}}
 }
 
 // replies waits for any reply after the cursor, and changes nothing.
 func (a *API) replies() operation {
-	return operation{a.readReplies, false, func(ctx context.Context, in input, deadline time.Time) (bridge.Answer, error) {
-		return a.asker.Await(ctx, in.customer, in.after, deadline)
+	return operation{a.readReplies, false, func(in input, deadline time.Time) run {
+		customer, after := in.customer, in.after
+		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.Await(ctx, customer, after, deadline) }
 	}}
 }
 
 // end closes the conversation.
 func (a *API) end() operation {
-	return operation{a.readEnd, true, func(ctx context.Context, in input, _ time.Time) (bridge.Answer, error) {
-		return a.asker.End(ctx, in.customer, in.after)
+	return operation{a.readEnd, true, func(in input, _ time.Time) run {
+		customer, after := in.customer, in.after
+		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.End(ctx, customer, after) }
 	}}
 }
 
@@ -62,14 +68,17 @@ func (a *API) serve(o operation) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		defer leave()
+		defer func() {
+			if !isParked(c) {
+				leave()
+			}
+		}()
 		if o.says {
 			if err := a.spend(ctx, who, in.customer, c.Response().Header()); err != nil {
 				return err
 			}
 		}
-		answer, err := o.run(ctx, in, deadline)
-		return a.reply(c, answer, err)
+		return a.attend(c, o.run(in, deadline), leave)
 	}
 }
 

@@ -64,33 +64,43 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (answer Answer, err error)
 	}
 	defer func() { seat.leave(); b.waited(ctx, CallSend, seat.since, seat.taken, answer, err) }()
 
-	saying, cancel := within(ctx, q.Deadline, b.config.SayLimit)
-	defer cancel()
-	s, err := b.say(saying, q)
+	var w *wait
+	apart(func() { w, err = b.asked(ctx, &q, seat) })
 	if err != nil {
 		return Answer{}, err
 	}
-	defer s.watch.Close()
-
-	toIt := func(p place, m Message) bool {
-		return m.Kind == FromAgent && p.generation == s.generation && m.Index > s.index
-	}
-	r, err := b.reading(ctx, q.Customer, s.after, s.place)
-	if err != nil && !errors.Is(err, ErrMailbox) {
-		err = fmt.Errorf("%w: it was, but the replies before it cannot be found: %v", ErrUnsure, err)
-	}
-	if err != nil {
-		return Answer{}, err
-	}
-	answer, err = r.await(ctx, s.watch, seat, toIt)
+	answer, err = w.await(ctx)
 	if err == nil {
 		handed := answer
 		answer.written = func() {
 			handed.Written()
-			b.told(ctx, q, s, answer)
+			w.told(answer)
 		}
 	}
 	return answer, err
+}
+
+// asked has the question said, and prepares the wait for the reply to it.
+func (b *Bridge) asked(ctx context.Context, q *Question, seat *seat) (*wait, error) {
+	saying, cancel := within(ctx, q.Deadline, b.config.SayLimit)
+	defer cancel()
+	s, err := b.say(saying, *q)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.reading(ctx, q.Customer, s.after, s.place)
+	if err != nil {
+		s.watch.Close()
+		if !errors.Is(err, ErrMailbox) {
+			err = fmt.Errorf("%w: it was, but the replies before it cannot be found: %v", ErrUnsure, err)
+		}
+		return nil, err
+	}
+	toIt := func(p place, m Message) bool {
+		return m.Kind == FromAgent && p.generation == s.generation && m.Index > s.index
+	}
+	told := func(a Answer) { b.told(ctx, q, &s, a) }
+	return &wait{reading: r, watch: s.watch, seat: seat, enough: toIt, told: told}, nil
 }
 
 // sit takes a seat, unless the process is stopping.
@@ -106,7 +116,7 @@ func (b *Bridge) sit(ctx context.Context, c Customer, deadline time.Time) (*seat
 
 // told remembers what a caller without a cursor has seen, and that a question
 // without a key may be asked anew.
-func (b *Bridge) told(ctx context.Context, q Question, s said, a Answer) {
+func (b *Bridge) told(ctx context.Context, q *Question, s *said, a Answer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.config.KeepLimit)
 	defer cancel()
 	var err error

@@ -36,31 +36,45 @@ func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline t
 
 // awaitNewest waits in the customer's newest conversation, and tells which that is.
 func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor) (newest place, a Answer, err error) {
+	var w *wait
+	apart(func() { newest, w, err = b.found(ctx, seat, after) })
+	switch {
+	case err != nil:
+		return newest, Answer{}, err
+	case w == nil:
+		return newest, Answer{Status: Closed, Agent: AgentWaiting}, nil
+	}
+	a, err = w.await(ctx)
+	return newest, a, err
+}
+
+// found finds the customer's newest conversation, and prepares the wait in it; nil if
+// there is none.
+func (b *Bridge) found(ctx context.Context, seat *seat, after Cursor) (newest place, w *wait, err error) {
 	finding, cancel := within(ctx, seat.deadline, b.config.LookLimit)
 	defer cancel()
 	given := !after.IsZero()
 	dir, after, err := b.from(finding, seat.customer, after)
 	if err != nil {
-		return newest, Answer{}, err
+		return newest, nil, err
 	}
 	newest, any := dir.newest()
 	if !any {
-		return newest, Answer{Status: Closed, Agent: AgentWaiting}, nil
+		return newest, nil, nil
 	}
-	w, err := b.mail.Watch(finding, newest.conversation)
+	watch, err := b.mail.Watch(finding, newest.conversation)
 	if err != nil {
-		return newest, Answer{}, mailErr("watching "+newest.conversation, err)
+		return newest, nil, mailErr("watching "+newest.conversation, err)
 	}
-	defer w.Close()
 	r, err := b.reading(ctx, seat.customer, after, newest)
 	if err == nil && given {
 		err = r.begin(finding, newest)
 	}
 	if err != nil {
-		return newest, Answer{}, err
+		watch.Close()
+		return newest, nil, err
 	}
-	a, err = r.await(ctx, w, seat, func(place, Message) bool { return true })
-	return newest, a, err
+	return newest, &wait{reading: r, watch: watch, seat: seat, enough: func(place, Message) bool { return true }}, nil
 }
 
 // next waits while somebody opens a conversation later than the newest one. It

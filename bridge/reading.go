@@ -55,52 +55,30 @@ func (b *Bridge) reading(ctx context.Context, c Customer, after Cursor, last pla
 	return r, nil
 }
 
-// await waits in the last conversation until enough says that a reply is what
-// is waited for. A mailbox that fails meanwhile is asked again until the deadline.
-func (r *reading) await(ctx context.Context, w Watch, seat *seat, enough func(place, Message) bool) (answer Answer, err error) {
-	if parked := r.b.config.Parked; parked != nil {
-		waiting, done := parked(ctx, r.last().conversation)
-		defer func() { done(answer, err) }()
-		ctx = waiting
+// begin refuses a cursor of the newest conversation beyond everything that was ever
+// said there. What it reads is the first that is read for the answer, too.
+func (r *reading) begin(ctx context.Context, newest place) error {
+	if r.after.Generation != newest.generation {
+		return nil
 	}
-	if a, done, err := r.catchUp(ctx, seat); done || err != nil {
-		return a, err
+	in, err := r.b.state(ctx, r.at, r.index)
+	if err != nil {
+		return err
 	}
-	lookout := r.b.lookout(r.at, seat.deadline)
-	var in Inbox
-	for ended := false; ; {
-		next := time.Now().Add(r.b.config.LookLimit)
-		if news, err := r.read(ctx); err != nil {
-			r.b.log.WarnContext(ctx, "a waiting request could not be read for", "error", err)
-		} else {
-			in = news
-			known := in.Owner != nil && (in.Mark >= r.mark)
-			switch {
-			case slices.ContainsFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) }) || r.full():
-				return r.woken(seat, enough, r.answer(Replied, in)), nil
-			case known && in.Closed == CloseLooked:
-				return r.answer(Closed, in), nil
-			case known && in.Abandoned && in.Top <= in.Mark:
-				if !r.lookAgain(ctx, in) {
-					return r.answer(Unavailable, in), nil
-				}
-				continue
-			}
-			next = lookout.due(ctx, in, !known)
-		}
-		if ended {
-			return r.answer(Pending, in), nil
-		}
-		var heard bool
-		var err error
-		if heard, ended, err = r.pause(ctx, w, seat, next, enough); err != nil {
-			return Answer{}, err
-		}
-		if heard {
-			in.Agent = AgentJoined
-			return r.woken(seat, enough, r.answer(Replied, in)), nil
-		}
+	looked, err := r.b.check(ctx, r.at, r.after, in)
+	if err == nil && !looked {
+		r.fresh = &in
 	}
+	return err
+}
+
+// next is what begin has read, once, or else read anew.
+func (r *reading) next(ctx context.Context) (Inbox, error) {
+	if in := r.fresh; in != nil {
+		r.fresh = nil
+		return *in, nil
+	}
+	return r.b.read(ctx, r.at, r.index)
 }
 
 // last is where it waits in the end.
@@ -233,19 +211,6 @@ func (r *reading) answer(status Status, in Inbox) Answer {
 	if a.Cursor = r.at.at(r.index); a.Cursor.Compare(r.after) < 0 {
 		a.Cursor = r.after
 	}
-	return a
-}
-
-// woken has it told, once the answer has reached its caller, how long ago the reply
-// was heard of that ended the wait; not of one that was there before, or that was
-// found.
-func (r *reading) woken(seat *seat, enough func(place, Message) bool, a Answer) Answer {
-	i := slices.IndexFunc(r.replies, func(p reply) bool { return enough(p.place, p.Message) })
-	if i < 0 || r.replies[i].HeardAt.Before(seat.since) {
-		return a
-	}
-	heard, observer := r.replies[i].HeardAt, r.b.observer
-	a.written = func() { observer.Woke(max(0, time.Since(heard))) }
 	return a
 }
 

@@ -14,6 +14,7 @@ import (
 // that its caller was told, and the exchange's tells which conversation it was.
 func TestLogTellsWhatHappened(t *testing.T) {
 	w := newWorld(t, nil, flexsim.Config{})
+	w.tune = append(w.tune, parkAtOnce)
 	var log lockedBuffer
 	w.log = slog.New(slog.NewJSONHandler(&log, nil)).With("at", "home")
 	r := w.start(nil)

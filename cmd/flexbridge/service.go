@@ -39,6 +39,7 @@ func serve(ctx context.Context) error {
 	if err := s.operate(); err != nil {
 		return errors.Join(err, listener.Close(), s.close())
 	}
+	boundGarbage()
 	return s.run(ctx, listener)
 }
 
@@ -80,6 +81,7 @@ type timings struct {
 	store  store.Config
 	desk   flex.Config
 	body   time.Duration // api.Config.BodyTimeout
+	park   time.Duration // api.Config.ParkAfter
 	server *http.Server
 
 	keepAlive time.Duration // of MCP calls
@@ -140,7 +142,7 @@ func newService(ctx context.Context, c Config, logger *slog.Logger, tune ...func
 	s.callers, err = api.New(api.Config{
 		PublicURL: c.PublicURL, Wait: c.Wait, Keys: keys, Auth: auth, Ready: s.ready,
 		Limiter: mail, QuestionsPerCustomer: c.QuestionsPerCustomer, QuestionsPerCaller: c.QuestionsPerCaller,
-		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body,
+		MaxParkedPerCaller: c.MaxParkedPerCaller, BodyTimeout: t.body, ParkAfter: t.park,
 		MCP: api.MCP{
 			Wait: c.MCPWait, KeepAlive: t.keepAlive, HandleLife: c.Retention,
 			Origins: c.origins(), Challenge: c.AppsChallenge, Adopter: mail,
@@ -226,8 +228,9 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	})
 	server.RegisterOnShutdown(func() { drain(bridge.ErrDraining) }) // runs when nothing listens
 	server.BaseContext = func(net.Listener) context.Context { return waits }
+	lines := api.Listen(server, listener)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(lines) }()
 	s.log.Info("serving", "address", listener.Addr().String(), "public_url", s.config.PublicURL, "auth_mode", s.config.AuthMode, "version", version())
 
 	var err error
@@ -236,11 +239,12 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 		s.log.Info("draining", "waiting", s.bridge.Parked())
 		s.draining.Store(true)
+		lines.Retire()
 		<-time.After(s.config.DrainDelay)
 		// Saying has until its request's deadline, and ten seconds at least.
 		grace, cancel := context.WithTimeout(context.Background(), max(s.config.Wait, s.config.MCPWait)+10*time.Second)
 		defer cancel()
-		err = server.Shutdown(grace)
+		err = errors.Join(server.Shutdown(grace), lines.Wait(grace))
 		<-failed
 	}
 	err = errors.Join(err, server.Close(), s.close(), s.closeOps())

@@ -49,6 +49,7 @@ func (w *world) startNamed(name string, hooks *replica) *replica {
 func TestOneExchangeIsOneTrace(t *testing.T) {
 	c := startCollector(t)
 	w := newWorld(t, storetest.StartRedis(t), flexsim.Config{})
+	w.tune = append(w.tune, parkAtOnce)
 	var log lockedBuffer
 	w.log = slog.New(slog.NewJSONHandler(&log, nil))
 	b := w.startNamed("B", nil)

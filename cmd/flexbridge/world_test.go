@@ -54,7 +54,10 @@ func newWorld(t *testing.T, redis *storetest.Server, account flexsim.Config) *wo
 	account.RoutingDelay = 50 * time.Millisecond
 	account.OnCall = heldToOpenAPI(t)
 	w := &world{t: t, twilio: flexsim.New(account), redis: redis}
-	w.tune = append(w.tune, func(t *timings) { t.store.Linger = 100 * time.Millisecond }) // see atRest
+	w.tune = append(w.tune, func(t *timings) {
+		t.store.Linger = 100 * time.Millisecond // see atRest
+		t.park = time.Nanosecond                // whoever waits is parked, also for a moment
+	})
 	w.rest = httptest.NewServer(w.twilio)
 	w.agent = w.twilio.Agent("ana.lopez@example.com")
 	t.Cleanup(func() {
@@ -329,3 +332,7 @@ func (w *world) want(got result, status, texts string) answer {
 }
 
 func now(a answer, err error) result { return result{answer: a, err: err} }
+
+// parkAtOnce has requests answered long after their handlers have returned, as those
+// are that wait for people.
+func parkAtOnce(t *timings) { t.park = 1 }
