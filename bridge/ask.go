@@ -69,15 +69,15 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (answer Answer, err error)
 	if err != nil {
 		return Answer{}, err
 	}
-	answer, err = w.await(ctx)
-	if err == nil {
-		handed := answer
-		answer.written = func() {
-			handed.Written()
-			w.told(answer)
-		}
+	if err := w.await(ctx); err != nil {
+		return Answer{}, err
 	}
-	return answer, err
+	answer = *w.result
+	answer.written = func() {
+		w.result.Written()
+		w.told(*w.result)
+	}
+	return answer, nil
 }
 
 // asked has the question said, and prepares the wait for the reply to it.

@@ -44,8 +44,10 @@ func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor) (new
 	case w == nil:
 		return newest, Answer{Status: Closed, Agent: AgentWaiting}, nil
 	}
-	a, err = w.await(ctx)
-	return newest, a, err
+	if err := w.await(ctx); err != nil {
+		return newest, Answer{}, err
+	}
+	return newest, *w.result, nil
 }
 
 // found finds the customer's newest conversation, and prepares the wait in it; nil if

@@ -22,35 +22,42 @@ type wait struct {
 	lookout *lookout // nil until earlier conversations are read
 	in      Inbox
 	due     time.Time // when to read again
+	news    *Message  // what the last wake brought
 	ended   bool      // the wait has
 	result  *Answer   // once there is one
 }
 
-// await waits until there is an answer. A mailbox that fails meanwhile is asked
+// await waits until there is a result. A mailbox that fails meanwhile is asked
 // again until the deadline.
-func (w *wait) await(ctx context.Context) (answer Answer, err error) {
+func (w *wait) await(ctx context.Context) (err error) {
 	defer w.watch.Close()
 	if parked := w.b.config.Parked; parked != nil {
 		waiting, done := parked(ctx, w.last().conversation)
-		defer func() { done(answer, err) }()
+		defer func() {
+			var answer Answer
+			if w.result != nil {
+				answer = *w.result
+			}
+			done(answer, err)
+		}()
 		ctx = waiting
 	}
 	for {
 		apart(func() { err = w.proceed(ctx) })
-		if err == nil && w.result == nil {
-			err = w.pause(ctx)
+		if err != nil || w.result != nil {
+			return err
 		}
-		if err != nil {
-			return Answer{}, err
-		}
-		if w.result != nil {
-			return *w.result, nil
+		if w.news, w.ended, err = w.seat.pause(ctx, w.watch.C(), w.due); err != nil {
+			return err
 		}
 	}
 }
 
-// proceed reads what there is. It finds the answer, or when to read again.
+// proceed reads what there is. It finds the result, or when to read again.
 func (w *wait) proceed(ctx context.Context) error {
+	if w.heard() {
+		return nil
+	}
 	if w.lookout == nil {
 		if a, done, err := w.catchUp(ctx, w.seat); done || err != nil {
 			w.result = &a
@@ -88,26 +95,25 @@ func (w *wait) proceed(ctx context.Context) error {
 	}
 }
 
-// pause sleeps until something may be there to read. A wake that brought the agent's
-// message which is waited for, with nothing between it and what has been read, is the
-// answer; one that told of what was read last is slept over.
-func (w *wait) pause(ctx context.Context) error {
-	for {
-		news, ended, err := w.seat.pause(ctx, w.watch.C(), w.due)
-		w.ended = ended
-		switch {
-		case err != nil || news == nil || w.index != w.mark:
-			return err
-		case news.Index == w.mark && !ended:
-			continue
-		case news.Index == w.mark+1 && news.Kind == FromAgent && w.enough(w.at, *news):
-			w.replies = append(w.replies, reply{place: w.at, Message: *news})
-			w.index, w.mark = news.Index, news.Index
-			w.in.Agent = AgentJoined
-			w.replied()
-		}
-		return nil
+// heard reports whether what the wake brought makes reading needless: it is the agent's
+// message which is waited for, with nothing between it and what has been read, and so
+// the answer; or it is what was read last, which is slept over.
+func (w *wait) heard() bool {
+	news := w.news
+	w.news = nil
+	switch {
+	case news == nil || w.index != w.mark:
+		return false
+	case news.Index == w.mark:
+		return !w.ended
+	case news.Index == w.mark+1 && news.Kind == FromAgent && w.enough(w.at, *news):
+		w.replies = append(w.replies, reply{place: w.at, Message: *news})
+		w.index, w.mark = news.Index, news.Index
+		w.in.Agent = AgentJoined
+		w.replied()
+		return true
 	}
+	return false
 }
 
 func (w *wait) end(status Status) {
