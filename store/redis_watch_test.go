@@ -175,6 +175,27 @@ func TestRedisClusterNodeCutOff(t *testing.T) {
 	}
 }
 
+// Two wakes came before anybody looked, and Redis was emptied between them: the second
+// is of a message that its reader may have read, and says nothing of the first.
+func TestRedisEmptiedBetweenWakes(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{})
+	w, fenced := watch(t, r, "CH1"), watch(t, r, "CH2")
+	question := bridge.Update{Messages: []bridge.Message{{Index: 0, Kind: bridge.FromCustomer}}}
+	_, err := r.Keep(t.Context(), "CH1", question)
+	check(t, err)
+	awaitWake(t, w)
+	_, err = r.Keep(t.Context(), "CH1", bridge.Update{Messages: []bridge.Message{{Index: 1, Kind: bridge.FromAgent, Participant: "MB1"}}})
+	check(t, err)
+	s.Do("FLUSHALL")
+	_, err = r.Keep(t.Context(), "CH1", question)
+	check(t, err)
+	wakes(t, r, fenced, "CH2", 0)
+	if news := <-w.C(); news != nil {
+		t.Errorf("the wake brings %+v, want nothing, so that everybody reads", news)
+	}
+}
+
 func TestRedisManyWatchers(t *testing.T) {
 	s := storetest.StartRedis(t)
 	r := open(t, s.URL, store.Config{})

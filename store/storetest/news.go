@@ -48,6 +48,9 @@ func news(t *testing.T, m bridge.Mailbox) {
 		{"a late one", one(said(12)), none},
 		{"one who leaves", []bridge.Update{{Left: []string{"MB1"}}}, none},
 		{"an agent's who has left", one(from("MB1", 14)), none},
+		{"one, with the owner", []bridge.Update{{Messages: []bridge.Message{from("MB3", 15)}, Owner: &bridge.Owner{Customer: "c"}}}, none},
+		{"one, with the end", []bridge.Update{{Messages: []bridge.Message{asked(16)}, Closed: bridge.CloseLooked}}, none},
+		{"one after the end", one(asked(17)), 17},
 	} {
 		for _, u := range s.updates {
 			keep(t, m, conv, u)
