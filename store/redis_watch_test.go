@@ -149,6 +149,24 @@ func TestRedisClusterNodeStoodStill(t *testing.T) {
 	}
 }
 
+// What a node of a Cluster was about to tell when it died is lost, too: once another
+// has its place everybody reads.
+func TestRedisClusterNodeReplaced(t *testing.T) {
+	c := storetest.StartCluster(t, 1)
+	r := open(t, c.URL, store.Config{Probe: 200 * time.Millisecond})
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	node, other := c.Of("flexbridge:{CH2}")
+	if len(node.Do("PUBSUB", "CHANNELS").([]any)) > 0 {
+		node = other
+	}
+	node.Kill()
+	awaitWake(t, w)
+	if got := r.Stats(); got.Reconnects != 0 {
+		t.Errorf("Stats = %+v, want the subscription not to have been replaced", got)
+	}
+}
+
 // The node with the subscription is put out of the Cluster, as one is that a broken
 // network cut off, and goes on answering. The probe finds that the others are not
 // heard there.
