@@ -38,7 +38,7 @@ func playInMemory(t *testing.T, program []step) (err error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		c := bridge.Config{LooksPerSecond: 1000}
-		p := newPlay(ctx, mail, mail.Lose, c)
+		p := newPlay(ctx, "", mail, mail.Lose, c)
 		p.settle = synctest.Wait
 		p.time = func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		err = p.happens(program, c)

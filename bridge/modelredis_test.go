@@ -72,7 +72,7 @@ func playInRedis(url string, program []step, c bridge.Config) error {
 		}
 		defer func() { _ = mailboxes[i].Close() }()
 	}
-	p := newPlay(ctx, mailboxes[0], lose, c)
+	p := newPlay(ctx, url, mailboxes[0], lose, c)
 	p.replicas[1] = bridge.New(p.desk, mailboxes[1], keys, c)
 	p.unit, p.patience, p.still = unit, 10*time.Second, 3
 	p.settle = func() {}

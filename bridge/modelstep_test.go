@@ -11,7 +11,7 @@ import (
 
 // step plays one step. One that makes no sense now does nothing.
 func (p *play) step(i int, s step, c bridge.Config) {
-	who := players[s.a%len(players)]
+	who := p.players[s.a%len(p.players)]
 	b := p.replicas[s.b%len(p.replicas)]
 	wait := []time.Duration{0, 1, 6, 40}[s.b%4] * p.unit
 	write := s.a%3 > 0
@@ -272,7 +272,7 @@ func (p *play) finish() {
 	p.desk.mu.Unlock()
 	p.out.Wait()
 	p.time(15 * p.unit) // leases of the dead, and what is late at the desk
-	for _, who := range players {
+	for _, who := range p.players {
 		f := p.followers[who]
 		for quiet := 0; quiet < p.still; {
 			if p.err != nil || f.lost {

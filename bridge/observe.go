@@ -45,6 +45,15 @@ const (
 	Failed    Ending = "failed"    // with any other error
 )
 
+// Endings lists how a wait of this call can end.
+func Endings(c Call) []Ending {
+	endings := []Ending{Ending(Replied), Ending(Pending), Ending(Closed), Drained, Left, Failed}
+	if c != CallEnd { // which waits for nobody, and takes no seat
+		endings = append(endings, Ending(Unavailable), Displaced)
+	}
+	return endings
+}
+
 // Happening is something that is only counted.
 type Happening int
 

@@ -29,6 +29,9 @@ func (o *observed) note(format string, args ...any) {
 }
 
 func (o *observed) Waited(c bridge.Call, e bridge.Ending, d time.Duration) {
+	if !slices.Contains(bridge.Endings(c), e) {
+		e = "unlisted " + e
+	}
 	o.note("%s %s %v", c, e, d)
 }
 func (o *observed) Answered(d time.Duration) { o.note("answered %v", d) }

@@ -16,6 +16,7 @@ import (
 // play is one course of events, and what is known of it.
 type play struct {
 	desk     *desk
+	players  []bridge.Customer
 	mail     bridge.Mailbox
 	lose     func()
 	settle   func()              // until nothing goes on but waiting
@@ -63,8 +64,6 @@ type question struct {
 	loose     bool // the store was lost: it may be said twice
 	losses    int
 }
-
-var players = []bridge.Customer{ann, bob}
 
 func (p *play) failed(format string, args ...any) {
 	p.mu.Lock()
@@ -249,10 +248,13 @@ func (p *play) await(who bridge.Customer, b *bridge.Bridge, after bridge.Cursor,
 	})
 }
 
-// newPlay wires a play. The caller sets settle and time.
-func newPlay(ctx context.Context, mail bridge.Mailbox, lose func(), c bridge.Config) *play {
+// newPlay wires a play, whose customers are its own: what is published in one database
+// of a Redis is heard in all. The caller sets settle and time.
+func newPlay(ctx context.Context, name string, mail bridge.Mailbox, lose func(), c bridge.Config) *play {
+	ann, bob := keys.Customer("username", name+"ann"), keys.Customer("username", name+"bob")
 	p := &play{
-		desk: newDesk(), mail: mail, lose: lose, ctx: ctx, unit: time.Second, patience: 5 * time.Second, still: 1,
+		players: []bridge.Customer{ann, bob},
+		desk:    newDesk(), mail: mail, lose: lose, ctx: ctx, unit: time.Second, patience: 5 * time.Second, still: 1,
 		followers: map[bridge.Customer]*follower{ann: {}, bob: {}}, given: map[string]bool{},
 	}
 	p.desk.report = func(e bridge.Event) {

@@ -144,8 +144,8 @@ func (b *box) noteGap(before int, now time.Time) {
 	}
 }
 
-// news is the message that was kept, if it is the only one and moved the mark by one;
-// but an agent's only while agents are in.
+// news is the message that was kept, if it is the only one and moved the mark by one,
+// and the box has not risen; but an agent's only while agents are in.
 func (b *box) news(kept bridge.Kept, before int) *bridge.Message {
 	if kept.New != 1 || kept.Late != 0 || b.mark != before+1 {
 		return nil

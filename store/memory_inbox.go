@@ -50,7 +50,11 @@ func (m *Memory) Keep(ctx context.Context, conversation string, u bridge.Update)
 	turned := b.turn(hopeOf(u))
 	if kept.New > 0 || b.mark != before || moved || risen || turned {
 		m.boxes.put(conversation, b, now.Add(m.cfg.Retention))
-		m.watched[wakeChannel(conversation)].wake(b.news(kept, before))
+		var news *bridge.Message
+		if !risen {
+			news = b.news(kept, before)
+		}
+		m.watched[wakeChannel(conversation)].wake(news)
 	}
 	if known {
 		kept.Answered, err = b.answered(spoke)

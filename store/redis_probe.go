@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"sync"
 	"time"
 
@@ -29,9 +30,29 @@ func (s *subscription) probe() {
 			return
 		case <-tick.C:
 		}
-		for _, source := range s.sources() {
+		sources := s.sources()
+		for _, source := range sources {
 			s.try(source, misses)
 		}
+		s.forget(sources, misses)
+	}
+}
+
+// forget gives up those that were not heard and are no sources any more: another node
+// took the place of each, and what it was about to tell is lost.
+func (s *subscription) forget(sources []*redis.Client, misses map[string]int) {
+	if len(sources) == 0 { // nobody could tell
+		return
+	}
+	gone := maps.Clone(misses)
+	for _, source := range sources {
+		delete(gone, source.Options().Addr)
+	}
+	for address := range gone {
+		delete(misses, address)
+	}
+	if len(gone) > 0 {
+		s.wakeAll()
 	}
 }
 

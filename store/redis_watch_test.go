@@ -149,6 +149,24 @@ func TestRedisClusterNodeStoodStill(t *testing.T) {
 	}
 }
 
+// What a node of a Cluster was about to tell when it died is lost, too: once another
+// has its place everybody reads.
+func TestRedisClusterNodeReplaced(t *testing.T) {
+	c := storetest.StartCluster(t, 1)
+	r := open(t, c.URL, store.Config{Probe: 200 * time.Millisecond})
+	w := watch(t, r, "CH1")
+	wakes(t, r, w, "CH1", 0)
+	node, other := c.Of("flexbridge:{CH2}")
+	if len(node.Do("PUBSUB", "CHANNELS").([]any)) > 0 {
+		node = other
+	}
+	node.Kill()
+	awaitWake(t, w)
+	if got := r.Stats(); got.Reconnects != 0 {
+		t.Errorf("Stats = %+v, want the subscription not to have been replaced", got)
+	}
+}
+
 // The node with the subscription is put out of the Cluster, as one is that a broken
 // network cut off, and goes on answering. The probe finds that the others are not
 // heard there.
@@ -172,6 +190,27 @@ func TestRedisClusterNodeCutOff(t *testing.T) {
 	awaitWake(t, w)
 	if got := r.Stats(); got.Misses < 2 || got.Reconnects == 0 {
 		t.Errorf("Stats = %+v, want misses and a reconnection", got)
+	}
+}
+
+// Two wakes came before anybody looked, and Redis was emptied between them: the second
+// is of a message that its reader may have read, and says nothing of the first.
+func TestRedisEmptiedBetweenWakes(t *testing.T) {
+	s := storetest.StartRedis(t)
+	r := open(t, s.URL, store.Config{})
+	w, fenced := watch(t, r, "CH1"), watch(t, r, "CH2")
+	question := bridge.Update{Messages: []bridge.Message{{Index: 0, Kind: bridge.FromCustomer}}}
+	_, err := r.Keep(t.Context(), "CH1", question)
+	check(t, err)
+	awaitWake(t, w)
+	_, err = r.Keep(t.Context(), "CH1", bridge.Update{Messages: []bridge.Message{{Index: 1, Kind: bridge.FromAgent, Participant: "MB1"}}})
+	check(t, err)
+	s.Do("FLUSHALL")
+	_, err = r.Keep(t.Context(), "CH1", question)
+	check(t, err)
+	wakes(t, r, fenced, "CH2", 0)
+	if news := <-w.C(); news != nil {
+		t.Errorf("the wake brings %+v, want nothing, so that everybody reads", news)
 	}
 }
 

@@ -37,11 +37,12 @@ func (w *watch) wake(news *bridge.Message) {
 	case w.c <- news:
 		return
 	case last := <-w.c:
-		if last == nil {
+		// Of two messages the later is enough: who has read the one before it has read
+		// the earlier, and everybody else will read. Only of a mailbox that was emptied, or
+		// a server that stood still, an earlier one comes later.
+		if last == nil || news != nil && news.Index <= last.Index {
 			news = nil
 		}
-		// Of two messages the later is enough: who has read the one before it has read
-		// the earlier, and everybody else will read.
 	}
 	w.c <- news // there is room, for nobody else sends
 }

@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"flexbridge/bridge/flex/flexsim"
+	"flexbridge/store/storetest"
 )
 
 // setEnviron makes these the only variables of ours, until the test ends.
@@ -274,6 +277,19 @@ func TestBadRedisURL(t *testing.T) {
 			t.Errorf("the error repeats a password: %v", err)
 		}
 	}
+}
+
+// What was opened before the part that fails is closed.
+func TestFailedServiceLeavesNothing(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	c := testConfig("https://bridge.example.com")
+	c.RedisURL = Secret(storetest.StartRedis(t).URL)
+	before := goleak.IgnoreCurrent()
+	c.APIKey, c.APISecret, c.AuthToken = "SK"+strings.Repeat("0", 32), "secret", ""
+	if _, err := newService(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "webhook: ") {
+		t.Errorf("newService = %v, want the error of the part that is made last", err)
+	}
+	goleak.VerifyNone(t, before)
 }
 
 func TestWithoutRedisItWarns(t *testing.T) {

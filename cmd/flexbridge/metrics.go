@@ -69,6 +69,20 @@ func newMetrics() *metrics {
 		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, "outcome")
 	m.retries = m.counters("twilio_retries_total", "Tries of a REST call after its first.", "operation")
 	m.problems = m.counters("problems_total", "Error answers to callers, by code.", "code")
+	m.begin()
+	m.gauge("build_info", "1, with the version of flexbridge and of Go.", prometheus.Labels{"version": version(), "goversion": runtime.Version()},
+		func() float64 { return 1 })
+	return m
+}
+
+// begin has series begin at 0: what one grew by that begins with its first event,
+// Prometheus cannot tell.
+func (m *metrics) begin() {
+	for _, call := range []bridge.Call{bridge.CallSend, bridge.CallReplies, bridge.CallEnd} {
+		for _, ending := range bridge.Endings(call) {
+			m.waits.WithLabelValues(string(call), string(ending))
+		}
+	}
 	for _, code := range api.Codes() {
 		m.problems.WithLabelValues(code)
 	}
@@ -78,9 +92,6 @@ func newMetrics() *metrics {
 	for _, operation := range flex.Operations() {
 		m.retries.WithLabelValues(string(operation))
 	}
-	m.gauge("build_info", "1, with the version of flexbridge and of Go.", prometheus.Labels{"version": version(), "goversion": runtime.Version()},
-		func() float64 { return 1 })
-	return m
 }
 
 func (m *metrics) counter(name, help string) prometheus.Counter {

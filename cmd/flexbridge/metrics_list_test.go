@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -110,6 +111,29 @@ func TestREADMEMetrics(t *testing.T) {
 	}
 	if !strings.Contains(readFile(t, "README.md"), "\n"+want.String()+"\n") {
 		t.Errorf("README's table of metrics is not the service's, which is\n%s", &want)
+	}
+}
+
+// Each way in which a wait can end is there before the first does, and no other.
+func TestWaitsBeginAtNothing(t *testing.T) {
+	families, err := newMetrics().registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, f := range families {
+		if f.GetName() != namespace+"_wait_seconds" {
+			continue
+		}
+		for _, m := range f.Metric {
+			if n := m.Histogram.GetSampleCount(); n != 0 {
+				t.Errorf("%v counts %d, want 0", m.Label, n)
+			}
+			got[m.Label[0].GetValue()]++
+		}
+	}
+	if want := map[string]int{"send": 8, "replies": 8, "end": 6}; !maps.Equal(got, want) {
+		t.Errorf("series = %v, want %v", got, want)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/yaml"
 )
 
 func TestKubernetesService(t *testing.T) {
@@ -132,6 +133,25 @@ func TestKubernetesPodsAreConfined(t *testing.T) {
 	}
 	if in := m.networks["redis"].Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || !within(in[0].From[0].PodSelector.MatchLabels, m.deployments["flexbridge"].Spec.Template.Labels) {
 		t.Errorf("redis is open to %+v, want the service alone", in)
+	}
+}
+
+// Without its comment signs the rule for a collector lets traces out, and not before.
+func TestKubernetesCollector(t *testing.T) {
+	text := readFile(t, "deploy/kubernetes/network.yaml")
+	rules, rule, found := strings.Cut(text, "    # The collector")
+	if !found {
+		t.Fatal("there is no rule for a collector")
+	}
+	_, rule, _ = strings.Cut(rule, "\n")
+	for want, text := range map[bool]string{false: text, true: rules + strings.ReplaceAll(rule, "    # ", "    ")} {
+		var p networkingv1.NetworkPolicy
+		if err := yaml.UnmarshalStrict([]byte(text), &p); err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		if got := leaves(&p, "4318"); got != want {
+			t.Errorf("port 4318 can be reached: %v, want %v, by\n%s", got, want, text)
+		}
 	}
 }
 

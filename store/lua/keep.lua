@@ -133,16 +133,17 @@ if hope > hoped then
   changed = true
 end
 if top > mark then closing = math.min(closing, heard) end
+local risen = false
 if closing > closed then
   set('closed', closing)
-  changed = true
+  risen = true
 end
 if ARGV[6] ~= '' and not owner then
   set('customer', ARGV[6])
   set('generation', ARGV[7])
-  changed = true
+  risen = true
 end
-if new == 0 and mark == before and not changed then return {mark, 0, 0, 0, 0, 0, {}} end
+if new == 0 and mark == before and not changed and not risen then return {mark, 0, 0, 0, 0, 0, {}} end
 
 local rest = {}
 for i = passed + 1, #beyond do rest[#rest + 1] = beyond[i][1] .. ':' .. beyond[i][2] end
@@ -173,8 +174,9 @@ end
 redis.call('HSET', key, unpack(fields))
 if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
 redis.call('PEXPIRE', key, ARGV[2])
--- Who has read up to the mark before needs only the message; but an agent's tells that agents are in.
-local alone = new == 1 and late == 0 and mark == before + 1 and (last_whose ~= '2' or agents > 0)
+-- Who has read up to the mark before needs only the message, unless more is to be known than it tells; that agents are
+-- in, an agent's does tell.
+local alone = new == 1 and late == 0 and mark == before + 1 and not risen and (last_whose ~= '2' or agents > 0)
 redis.call('PUBLISH', ARGV[1], alone and last or 'wake')
 if not owner then replies, repaired, skipped = 0, 0, 0 end
 return {mark, new, late, replies, repaired, skipped, answered}

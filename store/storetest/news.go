@@ -11,7 +11,8 @@ import (
 // A wake brings the message that moved the mark by one, and everything else only
 // wakes.
 func news(t *testing.T, m bridge.Mailbox) {
-	conv, fence := newConversation(), newConversation()
+	conv := newConversation()
+	fence := conv + "}" // in a Cluster on the same node: what two nodes tell has no order
 	w, err := m.Watch(t.Context(), conv)
 	check(t, err)
 	defer w.Close()
@@ -48,6 +49,9 @@ func news(t *testing.T, m bridge.Mailbox) {
 		{"a late one", one(said(12)), none},
 		{"one who leaves", []bridge.Update{{Left: []string{"MB1"}}}, none},
 		{"an agent's who has left", one(from("MB1", 14)), none},
+		{"one, with the owner", []bridge.Update{{Messages: []bridge.Message{from("MB3", 15)}, Owner: &bridge.Owner{Customer: "c"}}}, none},
+		{"one, with the end", []bridge.Update{{Messages: []bridge.Message{asked(16)}, Closed: bridge.CloseLooked}}, none},
+		{"one after the end", one(asked(17)), 17},
 	} {
 		for _, u := range s.updates {
 			keep(t, m, conv, u)
