@@ -1,13 +1,22 @@
 package api_test
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"flexbridge/api"
 	"flexbridge/bridge"
 )
 
@@ -106,5 +115,56 @@ func TestRetire(t *testing.T) {
 	other.write(answering)
 	if status, raw := other.response(); status != http.StatusOK {
 		t.Errorf("GET /livez = %s", raw)
+	}
+}
+
+// Whatever has begun when a server stops under load is answered, parked or not.
+func TestStopUnderLoad(t *testing.T) {
+	const callers, before = 20, 300 // answers
+	var begun, answered atomic.Int32
+	cfg := config(t)
+	cfg.ParkAfter = 1 // nearly all are parked
+	s := httptest.NewUnstartedServer(newServer(t, cfg, &desk{do: func(context.Context, call) (bridge.Answer, error) {
+		begun.Add(1)
+		return replied, nil
+	}}))
+	l := api.Listen(s.Config, s.Listener)
+	s.Listener = l
+	s.Start()
+	defer s.Close()
+	enough := make(chan struct{})
+	var all sync.WaitGroup
+	for range callers {
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		all.Go(func() {
+			for read := bufio.NewReader(conn); ; {
+				if _, err := io.WriteString(conn, sending); err != nil {
+					return
+				}
+				response, err := http.ReadResponse(read, nil)
+				if err != nil {
+					return
+				}
+				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+					t.Error(err)
+				}
+				if answered.Add(1) == before {
+					close(enough)
+				}
+			}
+		})
+	}
+	<-enough
+	if err := errors.Join(s.Config.Shutdown(t.Context()), l.Wait(t.Context())); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+	if begun.Load() != answered.Load() {
+		t.Errorf("%d requests have begun, %d are answered", begun.Load(), answered.Load())
 	}
 }
