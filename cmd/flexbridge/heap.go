@@ -26,7 +26,7 @@ func boundGarbage() {
 		runtimemetrics.Read(live)
 		if is := live[0].Value.Uint64() > largeHeap; is != large {
 			if large = is; large {
-				debug.SetGCPercent(usual / 2)
+				debug.SetGCPercent(max(usual/2, 1))
 			} else {
 				debug.SetGCPercent(usual)
 			}
