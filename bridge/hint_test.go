@@ -187,11 +187,12 @@ func TestHintsThatWaitAreBounded(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		w.desk.taken()
-		for _, name := range []string{"c", "d", "e", "f"} {
+		for _, name := range []string{"c", "d", "e", "f"} { // f is one too many
 			w.Hint(t.Context(), sidOf(keys.Customer("username", name), 0))
+			synctest.Wait() // the first looks, and the others wait for the ration
 		}
 		time.Sleep(time.Minute)
-		w.wantCalls("state since state since")
+		w.wantCalls("state since state since state since")
 	})
 }
 
