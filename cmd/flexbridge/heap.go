@@ -11,21 +11,21 @@ import (
 // requests that wait are little garbage and much memory.
 const largeHeap = 16 << 20
 
-// boundGarbage sees to that from now on. GOGC, if it is set, counts while the heap is
-// small; off stays off.
-func boundGarbage() {
+// boundGarbage sees to that from now on, with large in place of largeHeap. GOGC, if it
+// is set, counts while the heap is small; off stays off.
+func boundGarbage(large uint64) {
 	usual := debug.SetGCPercent(-1)
 	debug.SetGCPercent(usual)
 	if usual < 0 {
 		return
 	}
 	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	large := false
+	halved := false
 	var collected func(struct{})
 	collected = func(struct{}) {
 		runtimemetrics.Read(live)
-		if is := live[0].Value.Uint64() > largeHeap; is != large {
-			if large = is; large {
+		if is := live[0].Value.Uint64() > large; is != halved {
+			if halved = is; halved {
 				debug.SetGCPercent(max(usual/2, 1))
 			} else {
 				debug.SetGCPercent(usual)
