@@ -41,7 +41,9 @@ import (
 // Asker is what the service does; *bridge.Bridge is one.
 type Asker interface {
 	Ask(context.Context, bridge.Question) (bridge.Answer, error)
+	AskThen(ctx context.Context, q bridge.Question, over func(bridge.Answer, error))
 	Await(ctx context.Context, c bridge.Customer, after bridge.Cursor, deadline time.Time) (bridge.Answer, error)
+	AwaitThen(ctx context.Context, c bridge.Customer, after bridge.Cursor, deadline time.Time, over func(bridge.Answer, error))
 	End(ctx context.Context, c bridge.Customer, after bridge.Cursor) (bridge.Answer, error)
 }
 

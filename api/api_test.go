@@ -76,6 +76,14 @@ func (d *desk) Ask(ctx context.Context, q bridge.Question) (bridge.Answer, error
 	return d.called(ctx, call{"ask", q})
 }
 
+func (d *desk) AskThen(ctx context.Context, q bridge.Question, over func(bridge.Answer, error)) {
+	over(d.Ask(ctx, q))
+}
+
+func (d *desk) AwaitThen(ctx context.Context, c bridge.Customer, after bridge.Cursor, deadline time.Time, over func(bridge.Answer, error)) {
+	over(d.Await(ctx, c, after, deadline))
+}
+
 func (d *desk) Await(ctx context.Context, c bridge.Customer, after bridge.Cursor, deadline time.Time) (bridge.Answer, error) {
 	return d.called(ctx, call{"await", bridge.Question{Customer: c, After: after, Deadline: deadline}})
 }

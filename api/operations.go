@@ -23,8 +23,9 @@ type operation struct {
 	run  func(in input, deadline time.Time) run
 }
 
-// run is the operation with all it needs. It waits.
-type run func(context.Context) (bridge.Answer, error)
+// run is the operation with all it needs. It calls over once, on any goroutine, and
+// perhaps before it returns.
+type run func(ctx context.Context, over func(bridge.Answer, error))
 
 // send asks, and waits for the reply to that question.
 func (a *API) send() operation {
@@ -32,7 +33,7 @@ func (a *API) send() operation {
 		q := bridge.Question{
 			Customer: in.customer, Text: in.text, After: in.after, Key: in.key, Deadline: deadline, About: in.about,
 		}
-		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.Ask(ctx, q) }
+		return func(ctx context.Context, over func(bridge.Answer, error)) { a.asker.AskThen(ctx, q, over) }
 	}}
 }
 
@@ -40,7 +41,9 @@ func (a *API) send() operation {
 func (a *API) replies() operation {
 	return operation{a.readReplies, false, func(in input, deadline time.Time) run {
 		customer, after := in.customer, in.after
-		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.Await(ctx, customer, after, deadline) }
+		return func(ctx context.Context, over func(bridge.Answer, error)) {
+			a.asker.AwaitThen(ctx, customer, after, deadline, over)
+		}
 	}}
 }
 
@@ -48,7 +51,7 @@ func (a *API) replies() operation {
 func (a *API) end() operation {
 	return operation{a.readEnd, true, func(in input, _ time.Time) run {
 		customer, after := in.customer, in.after
-		return func(ctx context.Context) (bridge.Answer, error) { return a.asker.End(ctx, customer, after) }
+		return func(ctx context.Context, over func(bridge.Answer, error)) { over(a.asker.End(ctx, customer, after)) }
 	}}
 }
 

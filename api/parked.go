@@ -47,26 +47,26 @@ type done struct {
 // then attend returns at once, and leave is called when it is over.
 func (a *API) attend(c echo.Context, run run, leave func()) error {
 	r := c.Request()
+	here, parks := make(chan done), make(chan *parked, 1)
 	line := parkable(r)
 	if line == nil {
-		answer, err := run(r.Context())
-		return a.reply(c, answer, err)
+		go run.safely(r.Context(), func(answer bridge.Answer, err error) { here <- done{answer, err} })
+		d := <-here
+		return a.reply(c, d.answer, d.err)
 	}
 	ctx, cancel := context.WithCancelCause(carry(line.base, r.Context()))
-	here, parks := make(chan *done), make(chan *parked, 1)
-	go func() {
+	go run.safely(ctx, func(answer bridge.Answer, err error) {
 		defer cancel(nil)
-		d := run.safely(ctx)
 		select {
-		case here <- d:
+		case here <- done{answer, err}:
 		case p := <-parks:
 			defer leave()
 			if p.line.hungUp() {
 				cancel(context.Canceled)
 			}
-			p.conclude(ctx, d)
+			p.conclude(ctx, answer, err)
 		}
-	}()
+	})
 	timer := time.NewTimer(a.cfg.ParkAfter)
 	defer timer.Stop()
 	for gone := r.Context().Done(); ; {
@@ -96,11 +96,15 @@ func carry(base, request context.Context) context.Context {
 }
 
 // safely is run, with a panic as an error.
-func (run run) safely(ctx context.Context) (d *done) {
-	d = new(done)
-	defer recovered(&d.err)
-	d.answer, d.err = run(ctx)
-	return d
+func (run run) safely(ctx context.Context, over func(bridge.Answer, error)) {
+	var err error
+	func() {
+		defer recovered(&err)
+		run(ctx, over)
+	}()
+	if err != nil {
+		over(bridge.Answer{}, err)
+	}
 }
 
 // recovered makes a panic an error, as recoverPanic does where that is not near.
@@ -143,7 +147,7 @@ func (a *API) leaveBehind(c echo.Context, line *line) *parked {
 }
 
 // conclude answers as the handler would have.
-func (p *parked) conclude(ctx context.Context, d *done) {
+func (p *parked) conclude(ctx context.Context, answer bridge.Answer, err error) {
 	header, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(p.header))).ReadMIMEHeader() // of ours
 	w := &lateWriter{parked: p, header: http.Header(header)}
 	defer func() { p.line.release(w.sent && !p.close) }()
@@ -154,12 +158,12 @@ func (p *parked) conclude(ctx context.Context, d *done) {
 		c.Set(key, p.notes[i])
 	}
 	defer func() { _ = recover() }() // of the logger: nobody is left to be told
-	p.api.over(c, p.reply(c, d))
+	p.api.over(c, p.reply(c, answer, err))
 }
 
-func (p *parked) reply(c echo.Context, d *done) (err error) {
+func (p *parked) reply(c echo.Context, answer bridge.Answer, failed error) (err error) {
 	defer recovered(&err)
-	return p.api.reply(c, d.answer, d.err)
+	return p.api.reply(c, answer, failed)
 }
 
 // lateWriter is the ResponseWriter of one whole answer on a connection that the

@@ -57,6 +57,10 @@ type asked struct {
 	ask func(context.Context)
 }
 
+func (a asked) AskThen(ctx context.Context, q bridge.Question, over func(bridge.Answer, error)) {
+	over(a.Ask(ctx, q))
+}
+
 func (a asked) Ask(ctx context.Context, q bridge.Question) (bridge.Answer, error) {
 	a.ask(ctx)
 	return a.desk.Ask(ctx, q)

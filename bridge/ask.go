@@ -54,30 +54,37 @@ func (q Question) validate() error {
 // Errors: [ErrInvalid], [ErrCursorAhead], [ErrKeyReused], [ErrBusy], [ErrDeskRefused],
 // [ErrDeskUnavailable]: nothing was said. [ErrMailbox] and [ErrUnsure]: asked again
 // unchanged, the question is not said twice.
-func (b *Bridge) Ask(ctx context.Context, q Question) (answer Answer, err error) {
-	if err := q.validate(); err != nil {
-		return Answer{}, err
-	}
-	seat, err := b.sit(ctx, q.Customer, q.Deadline)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer func() { seat.leave(); b.waited(ctx, CallSend, seat.since, seat.taken, answer, err) }()
+func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
+	return returned(func(over then) { b.AskThen(ctx, q, over) })
+}
 
-	var w *wait
-	apart(func() { w, err = b.asked(ctx, &q, seat) })
-	if err != nil {
-		return Answer{}, err
+// AskThen is [Bridge.Ask] without a goroutine that waits. It returns as soon as the
+// question is said, and over is called once with what Ask would return: on any
+// goroutine, and perhaps before AskThen returns.
+func (b *Bridge) AskThen(ctx context.Context, q Question, over func(Answer, error)) {
+	if err := q.validate(); err != nil {
+		over(Answer{}, err)
+		return
 	}
-	if err := w.await(ctx); err != nil {
-		return Answer{}, err
-	}
-	answer = *w.result
-	answer.written = func() {
-		w.result.Written()
-		w.told(*w.result)
-	}
-	return answer, nil
+	b.seated(ctx, CallSend, q.Customer, q.Deadline, over, func(seat *seat, over then) error {
+		w, err := b.asked(ctx, &q, seat)
+		if err != nil {
+			return err
+		}
+		w.begin(ctx, over)
+		return nil
+	})
+}
+
+// returned is what a call comes to.
+func returned(call func(then)) (answer Answer, err error) {
+	done := make(chan struct{})
+	call(func(a Answer, e error) {
+		answer, err = a, e
+		close(done)
+	})
+	<-done
+	return answer, err
 }
 
 // asked has the question said, and prepares the wait for the reply to it.
@@ -101,6 +108,24 @@ func (b *Bridge) asked(ctx context.Context, q *Question, seat *seat) (*wait, err
 	}
 	told := func(a Answer) { b.told(ctx, q, &s, a) }
 	return &wait{reading: r, watch: s.watch, seat: seat, enough: toIt, told: told}, nil
+}
+
+// seated takes a seat for a call until it is over, and begins it. An error of begin,
+// or a panic, is what it comes to.
+func (b *Bridge) seated(ctx context.Context, call Call, c Customer, deadline time.Time, over then, begin func(*seat, then) error) {
+	seat, err := b.sit(ctx, c, deadline)
+	if err != nil {
+		over(Answer{}, err)
+		return
+	}
+	left := func(a Answer, err error) {
+		seat.leave()
+		b.waited(ctx, call, seat.since, seat.taken, a, err)
+		over(a, err)
+	}
+	if err := shielded(func() error { return begin(seat, left) }); err != nil {
+		left(Answer{}, err)
+	}
 }
 
 // sit takes a seat, unless the process is stopping.

@@ -12,42 +12,46 @@ import (
 // when the conversation has ended, or nothing was ever asked: then the cursor is
 // zero. While the customer's next conversation is being opened it waits for that
 // one. ctx and the errors are as with Ask, without ErrKeyReused and ErrUnsure.
-func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline time.Time) (answer Answer, err error) {
-	seat, err := b.sit(ctx, c, deadline)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer func() { seat.leave(); b.waited(ctx, CallReplies, seat.since, seat.taken, answer, err) }()
-	for {
-		newest, answer, err := b.awaitNewest(ctx, seat, after)
-		over := answer.Status == Closed || answer.Status == Unavailable
-		if err != nil || !over || len(answer.Messages) > 0 {
-			return answer, err
-		}
-		begun, ended, err := b.next(ctx, seat, newest)
-		if ended {
-			answer.Status = Pending
-		}
-		if !begun || err != nil {
-			return answer, err
-		}
-	}
+func (b *Bridge) Await(ctx context.Context, c Customer, after Cursor, deadline time.Time) (Answer, error) {
+	return returned(func(over then) { b.AwaitThen(ctx, c, after, deadline, over) })
 }
 
-// awaitNewest waits in the customer's newest conversation, and tells which that is.
-func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor) (newest place, a Answer, err error) {
-	var w *wait
-	apart(func() { newest, w, err = b.found(ctx, seat, after) })
-	switch {
-	case err != nil:
-		return newest, Answer{}, err
-	case w == nil:
-		return newest, Answer{Status: Closed, Agent: AgentWaiting}, nil
+// AwaitThen is to [Bridge.Await] what [Bridge.AskThen] is to Ask.
+func (b *Bridge) AwaitThen(ctx context.Context, c Customer, after Cursor, deadline time.Time, over func(Answer, error)) {
+	b.seated(ctx, CallReplies, c, deadline, over, func(seat *seat, over then) error {
+		return b.awaitNewest(ctx, seat, after, over)
+	})
+}
+
+// awaitNewest waits in the customer's newest conversation, and in later ones if that
+// ends without a reply. An error means that over is not called.
+func (b *Bridge) awaitNewest(ctx context.Context, seat *seat, after Cursor, over then) error {
+	newest, w, err := b.found(ctx, seat, after)
+	if err != nil {
+		return err
 	}
-	if err := w.await(ctx); err != nil {
-		return newest, Answer{}, err
+	later := func(a Answer) error {
+		begun, ended, err := b.next(ctx, seat, newest)
+		if begun {
+			return b.awaitNewest(ctx, seat, after, over)
+		}
+		if ended {
+			a.Status = Pending
+		}
+		over(a, err)
+		return nil
 	}
-	return newest, *w.result, nil
+	if w == nil {
+		return later(Answer{Status: Closed, Agent: AgentWaiting})
+	}
+	w.begin(ctx, func(a Answer, err error) {
+		if err != nil || a.Status != Closed && a.Status != Unavailable || len(a.Messages) > 0 {
+			over(a, err)
+		} else if err := shielded(func() error { return later(a) }); err != nil {
+			over(Answer{}, err)
+		}
+	})
+	return nil
 }
 
 // found finds the customer's newest conversation, and prepares the wait in it; nil if
@@ -104,7 +108,7 @@ func (b *Bridge) next(ctx context.Context, seat *seat, newest place) (begun, end
 			defer w.Close()
 			continue // it may have changed before we watched
 		}
-		if _, ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
+		if ended, err := seat.pause(ctx, w.C(), time.Now().Add(o.Taken)); ended || err != nil {
 			return false, ended, err
 		}
 	}

@@ -91,6 +91,8 @@ type Watch interface {
 	// agent's, agents are in. Several changes may come as one nil, and several messages
 	// as the last of them. C is never closed.
 	C() <-chan *Message
+	// Notify has f called after C was given a value, from now on. f must not block.
+	Notify(f func())
 	// Close leaves the line. It may be called twice.
 	Close()
 }

@@ -24,6 +24,7 @@ type seat struct {
 	lot      *parking
 	customer Customer
 	taken    chan struct{} // closed when a later request takes the seat
+	notify   func()        // called then, too; may be nil
 	since    time.Time     // when it was taken
 	deadline time.Time     // of the wait
 }
@@ -36,6 +37,9 @@ func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	if len(mine) >= p.each {
 		p.free(mine[0])
 		close(mine[0].taken)
+		if notify := mine[0].notify; notify != nil {
+			notify()
+		}
 	} else if p.total >= p.max {
 		return nil, fmt.Errorf("%w: %d requests wait already", ErrBusy, p.total)
 	}
@@ -48,27 +52,47 @@ func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	return s, nil
 }
 
-// pause waits for a wake, at most until t, and returns what it brought. It reports
-// whether the wait has ended: the deadline has passed, the seat was taken or the
-// process drains. A caller who left is an error.
-func (s *seat) pause(ctx context.Context, wake <-chan *Message, t time.Time) (news *Message, ended bool, err error) {
-	if s.deadline.Before(t) {
-		t = s.deadline
-	}
-	timer := time.NewTimer(time.Until(t))
+// pause waits for a wake, at most until t. What it returns is that of over.
+func (s *seat) pause(ctx context.Context, wake <-chan *Message, t time.Time) (ended bool, err error) {
+	timer := time.NewTimer(time.Until(s.nearest(t)))
 	defer timer.Stop()
 	select {
-	case news = <-wake:
+	case <-wake:
 	case <-timer.C:
 	case <-s.taken:
-		return nil, true, nil
 	case <-ctx.Done():
-		if cause := context.Cause(ctx); !errors.Is(cause, ErrDraining) {
-			return nil, true, cause
-		}
-		return nil, true, nil
 	}
-	return news, !time.Now().Before(s.deadline), nil
+	return s.over(ctx)
+}
+
+// nearest is when to wake one that waits until t.
+func (s *seat) nearest(t time.Time) time.Time {
+	if s.deadline.Before(t) {
+		return s.deadline
+	}
+	return t
+}
+
+// over reports whether the wait has ended: the deadline has passed, the seat was taken
+// or the process drains. A caller who left is an error.
+func (s *seat) over(ctx context.Context) (ended bool, err error) {
+	if isClosed(s.taken) {
+		return true, nil
+	}
+	if ctx.Err() != nil {
+		if cause := context.Cause(ctx); !errors.Is(cause, ErrDraining) {
+			return true, cause
+		}
+		return true, nil
+	}
+	return !time.Now().Before(s.deadline), nil
+}
+
+// onTaken has f called when a later request takes the seat. f must not block.
+func (s *seat) onTaken(f func()) {
+	s.lot.mu.Lock()
+	defer s.lot.mu.Unlock()
+	s.notify = f
 }
 
 // leave gives the seat back, unless it was taken.

@@ -126,7 +126,7 @@ func (r *reading) settle(ctx context.Context, seat *seat) (a Answer, done bool, 
 		case settled:
 			return Answer{}, false, nil
 		}
-		if _, ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
+		if ended, err := seat.pause(ctx, nil, time.Now().Add(pause)); ended || err != nil {
 			return r.answer(Pending, in), true, err
 		}
 	}

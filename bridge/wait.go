@@ -2,22 +2,26 @@ package bridge
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 )
 
 // wait is a call that waits in the last conversation of its reading. Thousands do, and
-// sleep nearly all the time, so that what they keep is all they cost: it stands here,
-// and not on the stack.
+// sleep nearly all the time, so it has no goroutine of its own: whatever may end it
+// rings its bell, and a turn does what there is to do.
 type wait struct {
 	*reading
-	watch  Watch // closed by await
+	watch  Watch // closed at the end
 	seat   *seat
 	enough func(place, Message) bool // whether a reply is what is waited for
 	told   func(Answer)              // see Answer.Written; nil: nothing
+
+	ctx    context.Context
+	over   then
+	parked then        // see Config.Parked; may be nil
+	bell   bell        // rung by watch and seat, and by these two:
+	timer  *time.Timer // at the deadline, or when to read again
+	unhook func() bool // from ctx
 
 	lookout *lookout // nil until earlier conversations are read
 	in      Inbox
@@ -27,30 +31,66 @@ type wait struct {
 	result  *Answer   // once there is one
 }
 
-// await waits until there is a result. A mailbox that fails meanwhile is asked
-// again until the deadline.
-func (w *wait) await(ctx context.Context) (err error) {
-	defer w.watch.Close()
+// then is called once with what a call comes to, on any goroutine, perhaps before the
+// call returns.
+type then = func(Answer, error)
+
+// begin waits until there is a result. A mailbox that fails meanwhile is asked again
+// until the deadline.
+func (w *wait) begin(ctx context.Context, over then) {
 	if parked := w.b.config.Parked; parked != nil {
-		waiting, done := parked(ctx, w.last().conversation)
-		defer func() {
-			var answer Answer
-			if w.result != nil {
-				answer = *w.result
-			}
-			done(answer, err)
-		}()
-		ctx = waiting
+		ctx, w.parked = parked(ctx, w.last().conversation)
 	}
-	for {
-		apart(func() { err = w.proceed(ctx) })
-		if err != nil || w.result != nil {
-			return err
-		}
-		if w.news, w.ended, err = w.seat.pause(ctx, w.watch.C(), w.due); err != nil {
-			return err
+	w.ctx, w.over, w.bell.answer = ctx, over, w.turn
+	w.bell.rung.Add(1) // so that nobody else answers before all is set up
+	ring := w.bell.ring
+	w.timer = time.AfterFunc(time.Until(w.seat.deadline), ring)
+	w.unhook = context.AfterFunc(ctx, ring)
+	w.seat.onTaken(ring)
+	w.watch.Notify(ring)
+	w.bell.run()
+}
+
+// turn does what there is to do, and reports whether the wait is over.
+func (w *wait) turn() bool {
+	err := shielded(w.step)
+	if err == nil && w.result == nil {
+		w.timer.Reset(time.Until(w.seat.nearest(w.due)))
+		return false
+	}
+	w.timer.Stop()
+	w.unhook()
+	w.watch.Close()
+	var answer Answer
+	if err == nil {
+		answer = *w.result
+		if w.told != nil {
+			answer.written = func() { w.result.Written(); w.told(*w.result) }
 		}
 	}
+	if w.parked != nil {
+		w.parked(answer, err)
+	}
+	w.over(answer, err)
+	return true
+}
+
+// step is a turn but for its end. It may have been rung for what the one before has
+// seen: then there is nothing to do.
+func (w *wait) step() (err error) {
+	woken := false
+	select {
+	case w.news = <-w.watch.C():
+		woken = true
+	default:
+	}
+	if w.ended, err = w.seat.over(w.ctx); err != nil {
+		return err
+	}
+	if woken || w.ended || !time.Now().Before(w.due) {
+		return w.proceed(w.ctx)
+	}
+	return nil
 }
 
 // proceed reads what there is. It finds the result, or when to read again.
@@ -132,29 +172,4 @@ func (w *wait) replied() {
 	}
 	heard, observer := w.replies[i].HeardAt, w.b.observer
 	w.result.written = func() { observer.Woke(max(0, time.Since(heard))) }
-}
-
-// apart runs f, which is deep, on a stack of its own. The stack of one who waits
-// would have to grow for it, and hardly shrinks again: Go halves one only while less
-// than a quarter of it is used (runtime.shrinkstack).
-func apart(f func()) {
-	var panicked any
-	returned, done := false, make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if panicked = recover(); panicked != nil {
-				panicked = fmt.Sprintf("%v\n%s", panicked, debug.Stack())
-			}
-		}()
-		f()
-		returned = true
-	}()
-	<-done
-	switch {
-	case panicked != nil:
-		panic(panicked)
-	case !returned:
-		runtime.Goexit()
-	}
 }

@@ -63,7 +63,7 @@ func (m *Memory) watch(ctx context.Context, channel string) (bridge.Watch, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := newWatch(func(w *watch) { m.leave(channel, w) })
+	w := newWatch(&m.mu, func(w *watch) { m.leave(channel, w) })
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.watched[channel] == nil {

@@ -119,7 +119,7 @@ func (s *subscription) watch(ctx context.Context, name string) (bridge.Watch, er
 // join puts a watcher in the channel's line; live is closed once Redis has
 // confirmed the channel.
 func (s *subscription) join(name string) (w *watch, live <-chan struct{}) {
-	w = newWatch(func(w *watch) { s.leave(name, w) })
+	w = newWatch(&s.mu, func(w *watch) { s.leave(name, w) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.channels[name]

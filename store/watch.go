@@ -11,13 +11,22 @@ type watch struct {
 	c     chan *bridge.Message
 	once  sync.Once
 	leave func(*watch)
+
+	mu     *sync.Mutex // the owner's
+	notify func()      // may be nil
 }
 
-func newWatch(leave func(*watch)) *watch {
-	return &watch{c: make(chan *bridge.Message, 1), leave: leave}
+func newWatch(mu *sync.Mutex, leave func(*watch)) *watch {
+	return &watch{c: make(chan *bridge.Message, 1), leave: leave, mu: mu}
 }
 
 func (w *watch) C() <-chan *bridge.Message { return w.c }
+
+func (w *watch) Notify(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notify = f
+}
 
 func (w *watch) Close() { w.once.Do(func() { w.leave(w) }) }
 
@@ -33,6 +42,13 @@ func (ws watchers) wake(news *bridge.Message) {
 }
 
 func (w *watch) wake(news *bridge.Message) {
+	w.put(news)
+	if w.notify != nil {
+		w.notify()
+	}
+}
+
+func (w *watch) put(news *bridge.Message) {
 	select {
 	case w.c <- news:
 		return
