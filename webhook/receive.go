@@ -25,7 +25,7 @@ const (
 	// each byte may take three when it is percent-encoded.
 	maxBody = 256 << 10
 	// maxFields is the largest number of names in a form; Twilio's have some 30. A full
-	// body of nothing but names would become a map of 100 000, before it is known who
+	// body of nothing but names would become a map of 60 000, before it is known who
 	// sent it.
 	maxFields = 100
 )
