@@ -32,9 +32,7 @@ const (
 
 const (
 	signatureHeader = "X-Twilio-Signature"
-	// bodyHash in the query says that the body is JSON, and not under the signature
-	// but for its hash.
-	bodyHash = "bodySHA256"
+	bodyHash        = "bodySHA256" // in the query of what has no form: JSON, signed by its hash
 )
 
 // post is what was posted.
@@ -113,23 +111,17 @@ func (h *Handler) doubt(r *http.Request, p post) Outcome {
 		return Unsigned
 	}
 	address := h.publicURL + r.URL.RequestURI()
-	var genuine func(client.RequestValidator) bool
-	switch {
-	case p.query.Has(bodyHash):
-		genuine = func(v client.RequestValidator) bool { return v.ValidateBody(address, p.body, signature) }
-	case p.malformed != nil:
-		return Forged
-	default:
-		// ValidateBody would read the form again, and copy all that stands before each
-		// name. The signature knows no names, only the whole text: as one parameter that
-		// is copied once.
+	genuine := func(v client.RequestValidator) bool { return v.ValidateBody(address, p.body, signature) }
+	if p.malformed == nil && !p.query.Has(bodyHash) {
+		// That would read the form again, and copy all that stands before each name. To the
+		// signature the names and values are one text: as one parameter it is copied once.
 		params := map[string]string{"": p.signed()}
 		genuine = func(v client.RequestValidator) bool { return v.Validate(address, params, signature) }
 	}
-	if !slices.ContainsFunc(h.validators, genuine) {
-		return Forged
+	if slices.ContainsFunc(h.validators, genuine) {
+		return ""
 	}
-	return ""
+	return Forged
 }
 
 // signed is what the signature is made over, but for the URL: each name and its first
