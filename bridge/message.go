@@ -80,6 +80,7 @@ func DisplayName(identity string) string {
 // a byte. What is no escape stays as it is.
 func unescapeIdentity(s string) string {
 	var b strings.Builder
+	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] == '_' && i+2 < len(s) {
 			if octet, err := hex.DecodeString(s[i+1 : i+3]); err == nil {

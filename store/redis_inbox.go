@@ -23,10 +23,9 @@ func (r *Redis) Keep(ctx context.Context, conversation string, u bridge.Update) 
 		owner = *u.Owner
 	}
 	came := joined(u)
-	args := []any{
+	args := append(make([]any, 0, 11+4*len(letters)+len(came)+len(u.Left)),
 		wakeChannel(conversation), ms(r.cfg.Retention), u.Believe, int(u.Closed), bit(u.OwnedOnly),
-		string(owner.Customer), owner.Generation, int(hopeOf(u)), u.From, len(letters), len(came),
-	}
+		string(owner.Customer), owner.Generation, int(hopeOf(u)), u.From, len(letters), len(came))
 	for _, l := range letters {
 		args = append(args, l.index, int(l.whose), l.nonce, l.text)
 	}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,11 +45,11 @@ var (
 // outcome is one of the kept ones, [OtherEvent] or [Malformed]; the last has an
 // error. What decides whose and which event it is must be of its form; what only
 // describes it, such as a date or a file's size, never costs the event.
-func translate(form map[string]string, now time.Time) (bridge.Event, Outcome, error) {
-	e := bridge.Event{Conversation: form[conversationSID]}
+func translate(form url.Values, now time.Time) (bridge.Event, Outcome, error) {
+	e := bridge.Event{Conversation: form.Get(conversationSID)}
 	var outcome Outcome
 	var err error
-	switch form[eventType] {
+	switch form.Get(eventType) {
 	case onMessageAdded:
 		outcome = MessageAdded
 		e.Message, err = message(form, now)
@@ -59,7 +60,7 @@ func translate(form map[string]string, now time.Time) (bridge.Event, Outcome, er
 		outcome = ParticipantRemoved
 		e.Left, err = participant(form)
 	case onConversationStateUpdated:
-		if form["StateTo"] != "closed" {
+		if form.Get("StateTo") != "closed" {
 			return bridge.Event{}, OtherEvent, nil
 		}
 		outcome = ConversationClosed
@@ -76,8 +77,8 @@ func translate(form map[string]string, now time.Time) (bridge.Event, Outcome, er
 	return e, outcome, nil
 }
 
-func message(form map[string]string, now time.Time) (*bridge.Message, error) {
-	sid, index, author := form[messageSID], form["Index"], form["Author"]
+func message(form url.Values, now time.Time) (*bridge.Message, error) {
+	sid, index, author := form.Get(messageSID), form.Get("Index"), form.Get("Author")
 	if !messageForm.MatchString(sid) {
 		return nil, fmt.Errorf("%s is %.40q", messageSID, sid)
 	}
@@ -88,25 +89,25 @@ func message(form map[string]string, now time.Time) (*bridge.Message, error) {
 	m := &bridge.Message{
 		SID:    sid,
 		Index:  number,
-		Kind:   bridge.KindOf(author, form["Source"] == sourceSDK),
+		Kind:   bridge.KindOf(author, form.Get("Source") == sourceSDK),
 		Author: valid(bridge.DisplayName(author)),
-		Text:   valid(form["Body"]),
-		SentAt: sentAt(form["DateCreated"], now),
-		Media:  media(form["Media"]),
+		Text:   valid(form.Get("Body")),
+		SentAt: sentAt(form.Get("DateCreated"), now),
+		Media:  media(form.Get("Media")),
 	}
 	// Some custom channels put the author's identity here.
-	if p := form[participantSID]; participantForm.MatchString(p) {
+	if p := form.Get(participantSID); participantForm.MatchString(p) {
 		m.Participant = p
 	}
 	return m, nil
 }
 
-func participant(form map[string]string) (*bridge.Participant, error) {
-	sid := form[participantSID]
+func participant(form url.Values) (*bridge.Participant, error) {
+	sid := form.Get(participantSID)
 	if !participantForm.MatchString(sid) {
 		return nil, fmt.Errorf("%s is %.40q", participantSID, sid)
 	}
-	return &bridge.Participant{SID: sid, Identity: valid(form["Identity"])}, nil
+	return &bridge.Participant{SID: sid, Identity: valid(form.Get("Identity"))}, nil
 }
 
 // sentAt reads ISO 8601 with or without milliseconds, and takes the arrival's

@@ -77,8 +77,7 @@ func inUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// RequestValidator's work on many names grows with their square: a body may have
-// only so many.
+// A form is read before it is known who sent it: a body may have only so many names.
 func TestManyFieldsAreRefusedUnread(t *testing.T) {
 	fields := func(n int) string { return goodForm + strings.Repeat("&", n-1-strings.Count(goodForm, "&")) }
 	accepted(t, config(t), post("/twilio/webhook", fields(100)))

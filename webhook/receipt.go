@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"net/url"
 	"slices"
 
 	"flexbridge/bridge"
@@ -27,8 +28,8 @@ var types = []string{
 	"onMessageRemoved", "onMessageUpdated", "onParticipantUpdated", "onUserAdded", "onUserUpdated",
 }
 
-func typeOf(form map[string]string) string {
-	if t := form[eventType]; slices.Contains(types, t) {
+func typeOf(form url.Values) string {
+	if t := form.Get(eventType); slices.Contains(types, t) {
 		return t
 	}
 	return OtherType

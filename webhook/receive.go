@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/twilio/twilio-go/client"
 
 	"flexbridge/bridge"
 )
@@ -20,16 +24,27 @@ const (
 	// 32 KB of text and 4 KB of attributes (Twilio's Conversations limits page), and
 	// each byte may take three when it is percent-encoded.
 	maxBody = 256 << 10
-	// maxFields is the largest number of names in a form; Twilio's have some 30.
-	// RequestValidator copies all that stands before each, so that a full body of
-	// nothing but names would take seconds.
+	// maxFields is the largest number of names in a form; Twilio's have some 30. A full
+	// body of nothing but names would become a map of 60 000, before it is known who
+	// sent it.
 	maxFields = 100
 )
 
-const signatureHeader = "X-Twilio-Signature"
+const (
+	signatureHeader = "X-Twilio-Signature"
+	bodyHash        = "bodySHA256" // in the query of what has no form: JSON, signed by its hash
+)
+
+// post is what was posted.
+type post struct {
+	query     url.Values
+	body      []byte
+	form      url.Values // that of the body
+	malformed error      // of reading it
+}
 
 // receive takes one request through every check, the cheap ones first: nothing is
-// read for a stranger and nothing is parsed that is not signed, unless we observe.
+// read for a stranger and nothing is looked at that is not signed, unless we observe.
 // The error, which is for the log only, says more about the outcome. What else is
 // found out goes into the receipt.
 func (h *Handler) receive(c echo.Context, receipt *Receipt) (Outcome, error) {
@@ -40,15 +55,15 @@ func (h *Handler) receive(c echo.Context, receipt *Receipt) (Outcome, error) {
 	if r.Header.Get(signatureHeader) == "" && !h.observe {
 		return Unsigned, nil
 	}
-	body, outcome, err := read(c)
+	p, outcome, err := read(c)
 	if err != nil {
 		return outcome, err
 	}
-	doubt := h.doubt(r, body)
+	doubt := h.doubt(r, p)
 	if doubt != "" && !h.observe {
 		return doubt, nil
 	}
-	event, outcome, err := h.event(r, body, receipt)
+	event, outcome, err := h.event(p, receipt)
 	if _, refused := refusals[outcome]; refused || outcome == Foreign {
 		return outcome, err
 	}
@@ -65,89 +80,93 @@ func (h *Handler) receive(c echo.Context, receipt *Receipt) (Outcome, error) {
 	return outcome, nil
 }
 
-// read reads the body; the outcome is that of an error.
-func read(c echo.Context) ([]byte, Outcome, error) {
+// read reads what was posted; the outcome is that of an error.
+func read(c echo.Context) (p post, _ Outcome, err error) {
 	r := c.Request()
 	if r.ContentLength > maxBody {
-		return nil, TooLarge, fmt.Errorf("%d bytes are announced", r.ContentLength)
+		return p, TooLarge, fmt.Errorf("%d bytes are announced", r.ContentLength)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, TooLarge, err
+	p.body, err = io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return p, TooLarge, err
 	}
 	if err != nil {
-		return nil, Unread, err
+		return p, Unread, err
 	}
-	if fields := bytes.Count(body, []byte("&")) + 1; fields > maxFields {
-		return nil, TooLarge, fmt.Errorf("%d fields", fields)
+	if fields := bytes.Count(p.body, []byte("&")) + 1; fields > maxFields {
+		return p, TooLarge, fmt.Errorf("%d fields", fields)
 	}
-	return body, "", nil
+	p.query = r.URL.Query()
+	// Not Request.FormValue, which would mix in the URL's query.
+	p.form, p.malformed = url.ParseQuery(string(p.body))
+	return p, "", nil
 }
 
 // doubt is why the signature does not prove that Twilio sent the request, or
 // empty. The host and scheme are those of the configuration, because the request's
 // own are whatever the last proxy or an attacker wrote there.
-func (h *Handler) doubt(r *http.Request, body []byte) Outcome {
+func (h *Handler) doubt(r *http.Request, p post) Outcome {
 	signature := r.Header.Get(signatureHeader)
 	if signature == "" {
 		return Unsigned
 	}
 	address := h.publicURL + r.URL.RequestURI()
-	for i := range h.validators {
-		if h.validators[i].ValidateBody(address, body, signature) {
-			return ""
-		}
+	genuine := func(v client.RequestValidator) bool { return v.ValidateBody(address, p.body, signature) }
+	if p.malformed == nil && !p.query.Has(bodyHash) {
+		// That would read the form again, and copy all that stands before each name. To the
+		// signature the names and values are one text: as one parameter it is copied once.
+		params := map[string]string{"": p.signed()}
+		genuine = func(v client.RequestValidator) bool { return v.Validate(address, params, signature) }
+	}
+	if slices.ContainsFunc(h.validators, genuine) {
+		return ""
 	}
 	return Forged
 }
 
+// signed is what the signature is made over, but for the URL: each name and its first
+// value, sorted by name.
+func (p post) signed() string {
+	names := slices.AppendSeq(make([]string, 0, len(p.form)), maps.Keys(p.form))
+	slices.Sort(names)
+	var text strings.Builder
+	text.Grow(len(p.body))
+	for _, name := range names {
+		text.WriteString(name)
+		text.WriteString(p.form.Get(name))
+	}
+	return text.String()
+}
+
 // event is what a request tells. It has a conversation only if that is to be
 // passed on; the outcome says what it is, or why not.
-func (h *Handler) event(r *http.Request, body []byte, receipt *Receipt) (bridge.Event, Outcome, error) {
-	query := r.URL.Query()
-	if query.Has("bodySHA256") {
+func (h *Handler) event(p post, receipt *Receipt) (bridge.Event, Outcome, error) {
+	if p.query.Has(bodyHash) {
 		return bridge.Event{}, JSONEvent, nil
 	}
-	form, err := parseForm(body)
-	if errors.Is(err, errRepeated) {
-		return bridge.Event{}, RepeatedName, err
+	if p.malformed != nil {
+		return bridge.Event{}, Malformed, fmt.Errorf("reading the form: %w", p.malformed)
 	}
-	if err != nil {
-		return bridge.Event{}, Malformed, err
+	// Only the first value is under the signature: anybody may append another to a
+	// captured request.
+	for name, values := range p.form {
+		if len(values) > 1 {
+			return bridge.Event{}, RepeatedName, fmt.Errorf("a name is repeated: %.40q, %d times", name, len(values))
+		}
 	}
-	if form[accountSID] != h.accountSID {
+	if p.form.Get(accountSID) != h.accountSID {
 		return bridge.Event{}, OtherAccount, nil
 	}
-	receipt.Type = typeOf(form)
-	event, outcome, err := translate(form, time.Now())
+	receipt.Type = typeOf(p.form)
+	event, outcome, err := translate(p.form, time.Now())
 	// The tag stands in the URLs of the hooks we register; a hook that was set up
 	// in the Console has none.
-	if event.Conversation != "" && query.Has(bridge.HookParam) {
-		if !h.keys.IsHookTag(event.Conversation, query.Get(bridge.HookParam)) {
+	if event.Conversation != "" && p.query.Has(bridge.HookParam) {
+		if !h.keys.IsHookTag(event.Conversation, p.query.Get(bridge.HookParam)) {
 			return bridge.Event{}, Foreign, nil
 		}
 		event.Ours = true
 	}
 	receipt.of(event)
 	return event, outcome, err
-}
-
-var errRepeated = errors.New("a name is repeated")
-
-// parseForm reads the body itself: Request.FormValue would mix in the URL's
-// query. A repeated name is refused, since RequestValidator puts only the first
-// value under the signature: anybody may append another to a captured request.
-func parseForm(body []byte) (map[string]string, error) {
-	values, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, fmt.Errorf("reading the form: %w", err)
-	}
-	form := make(map[string]string, len(values))
-	for name, v := range values {
-		if len(v) != 1 {
-			return nil, fmt.Errorf("%w: %.40q, %d times", errRepeated, name, len(v))
-		}
-		form[name] = v[0]
-	}
-	return form, nil
 }

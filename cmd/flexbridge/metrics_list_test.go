@@ -6,9 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -156,27 +154,41 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkWebhook is one webhook of a message, known already, from the request in
-// memory to the answer, with everything that is counted and logged of it.
+// BenchmarkWebhook is one webhook of a message, known already, from a connection and back
+// to it, with everything that is counted and logged of it.
 func BenchmarkWebhook(b *testing.B) {
-	s, err := newService(b.Context(), testConfig("https://bridge.example.com"), slog.New(slog.NewJSONHandler(io.Discard, nil)))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = s.close() }()
-	form := url.Values{
-		"AccountSid": {flexsim.AccountSID}, "EventType": {"onMessageAdded"}, "Source": {"SDK"}, "Author": {"ana"}, "Body": {"hello"}, "Index": {"0"},
-		"ConversationSid": {"CH" + strings.Repeat("0", 32)}, "MessageSid": {"IM" + strings.Repeat("0", 32)},
-	}
-	body, signature := form.Encode(), flexsim.Sign(flexsim.AuthToken, "https://bridge.example.com"+webhook.Path, form)
-	b.ReportAllocs()
-	for b.Loop() {
-		r := httptest.NewRequest(http.MethodPost, webhook.Path, strings.NewReader(body))
-		r.Header.Set("X-Twilio-Signature", signature)
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		if s.echo.ServeHTTP(w, r); w.Code != http.StatusNoContent {
-			b.Fatalf("POST = %d", w.Code)
-		}
+	for _, mailbox := range []string{"memory", "redis"} {
+		b.Run(mailbox, func(b *testing.B) {
+			config := testConfig(loadPublicURL)
+			if mailbox == "redis" {
+				config.RedisURL = Secret(storetest.StartRedis(b).URL)
+			}
+			s, err := newService(b.Context(), config, slog.New(labelled{slog.NewJSONHandler(io.Discard, nil)}))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = s.close() }()
+			keys, err := bridge.NewKeyring([]byte(config.IdentitySecret))
+			if err != nil {
+				b.Fatal(err)
+			}
+			server := httptest.NewServer(s.echo)
+			defer server.Close()
+			twilio, err := dialLine(server.Listener.Addr().String(), 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer twilio.Close()
+			reply := newLoadCustomer(keys, 0, "").reply()[0]
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := twilio.Write(reply); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := twilio.answer(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
