@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,9 +32,13 @@ func startLoaded(t *testing.T, s scenario) *system {
 		t.Setenv(profileVariable, filepath.Join(*loadDir, s.String()))
 	}
 	w := &world{t: t, redis: redis, rest: twilio.Server}
+	log := filepath.Join(t.TempDir(), "log")
+	t.Setenv(logVariable, log)
 	p := w.startProcess(&front{Server: &httptest.Server{URL: loadPublicURL}}, func(c *Config) {
 		c.Wait, c.MaxParked = 5*time.Minute, s.callers+loadHooks
 	})
+	p.signal(syscall.SIGHUP)
+	t.Cleanup(func() { showWarnings(t, log) })
 	sys := &system{
 		t: t, name: "flexbridge", addr: strings.TrimPrefix(p.url, "http://"), redis: redis,
 		service: []int{p.cmd.Process.Pid}, calls: twilio.calls.Load, profile: p.profile,
@@ -47,6 +54,41 @@ func startLoaded(t *testing.T, s scenario) *system {
 	}
 	remember(t, redis.URL, sys.callers)
 	return sys
+}
+
+// logVariable is the file to which the service logs from SIGHUP on, in a process of its
+// own: as nginx does, so that who measures does not read along.
+const logVariable = "FLEXBRIDGE_TEST_LOG"
+
+func logElsewhere() {
+	name := os.Getenv(logVariable)
+	if name == "" {
+		return
+	}
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP)
+	go func() {
+		<-told
+		file, err := os.Create(name)
+		if err == nil {
+			err = syscall.Dup3(int(file.Fd()), int(os.Stderr.Fd()), 0)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "logging elsewhere:", err)
+		}
+	}()
+}
+
+func showWarnings(t *testing.T, log string) {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, `"level":"INFO"`) {
+			t.Log(line)
+		}
+	}
 }
 
 // remember keeps what the service would have kept had it opened the conversations:

@@ -23,6 +23,7 @@ func beProcess() {
 		os.Exit(3)
 	}()
 	profileAsTold()
+	logElsewhere()
 	os.Args = append([]string{"flexbridge"}, strings.Fields(os.Getenv(processVariable))...)
 	main()
 	os.Exit(0)
