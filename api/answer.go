@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -130,8 +129,8 @@ func situation(a bridge.Answer) (next, told string) {
 	}
 	for _, s := range situations {
 		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") && (a.OffShift || !s.off) {
-			since := strings.NewReplacer("<since>", since(a.WaitingSince))
-			return since.Replace(s.next), since.Replace(s.told)
+			since := since(a.WaitingSince)
+			return strings.ReplaceAll(s.next, "<since>", since), strings.ReplaceAll(s.told, "<since>", since)
 		}
 	}
 	return "", ""
@@ -145,17 +144,17 @@ func since(t time.Time) string {
 }
 
 func (d door) fill(text string, cursor bridge.Cursor) string {
-	with := func(what ...string) string {
-		what = slices.DeleteFunc(what, func(s string) bool { return s == "" })
-		if len(what) == 0 {
-			return ""
-		}
-		return " with " + strings.Join(what, " and ")
+	again, and := "", " with "
+	if d.customer != "" {
+		again, and = and+d.customer, " and "
 	}
-	at := ""
+	after := again
 	if !cursor.IsZero() {
-		at = d.cursor + cursor.String()
+		after += and + d.cursor + cursor.String()
 	}
-	return strings.NewReplacer("<ask>", d.ask, "<wait>", d.wait,
-		"<after>", with(d.customer, at), "<again>", with(d.customer)).Replace(text)
+	// Not with a Replacer, which costs more to make than to use.
+	for _, call := range [...][2]string{{"<ask>", d.ask}, {"<wait>", d.wait}, {"<after>", after}, {"<again>", again}} {
+		text = strings.ReplaceAll(text, call[0], call[1])
+	}
+	return text
 }

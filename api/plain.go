@@ -41,6 +41,9 @@ var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n"
 // plain returns text with nothing unseen in it, in valid UTF-8. The same text
 // always becomes the same, and plain text stays as it is.
 func plain(text string) string {
+	if !strings.ContainsFunc(text, special) {
+		return text
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unseen...) && !unicode.In(r, needed...) {
 			return -1
@@ -48,6 +51,9 @@ func plain(text string) string {
 		return r
 	}, lines.Replace(strings.ToValidUTF8(text, string(unicode.ReplacementChar))))
 }
+
+// special reports whether r is none of the characters of which most texts are made.
+func special(r rune) bool { return (r < ' ' || r > '~') && r != '\t' && r != '\n' }
 
 // plainReply is plain text of at most maxReply characters. What is cut says so
 // within them, so that a reply never gets longer than the bridge counted it.
