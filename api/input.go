@@ -144,7 +144,7 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 
 // asking notes the customer for the log.
 func (a *API) asking(c echo.Context, customer bridge.Customer) input {
-	c.Set(customerKey, customer)
+	noted(c).customer = customer
 	return input{customer: customer}
 }
 

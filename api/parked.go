@@ -34,10 +34,6 @@ func parkable(r *http.Request) *line {
 	return c
 }
 
-const parkedKey = "flexbridge parked" // set in echo's context of a handler that is not to answer
-
-func isParked(c echo.Context) bool { return c.Get(parkedKey) != nil }
-
 // done is what came of an operation.
 type done struct {
 	answer bridge.Answer
@@ -121,11 +117,7 @@ type parked struct {
 	method, path string   // the path as it is registered
 	close        bool     // the caller wants no more than this answer
 	header       []string // of the answer so far, names and values, but for what all answers have
-	notes        [len(keptNotes)]any
 }
-
-// keptNotes are the keys of what logExchange wants to know.
-var keptNotes = [...]string{arrivedKey, callerKey, customerKey}
 
 func (a *API) leaveBehind(c echo.Context, line *line) *parked {
 	r, header := c.Request(), c.Response().Header()
@@ -141,10 +133,7 @@ func (a *API) leaveBehind(c echo.Context, line *line) *parked {
 			p.header = append(p.header, name, value)
 		}
 	}
-	for i, key := range keptNotes {
-		p.notes[i] = c.Get(key)
-	}
-	c.Set(parkedKey, true)
+	noted(c).parked = true
 	return p
 }
 
@@ -159,9 +148,6 @@ func (p *parked) conclude(ctx context.Context, d *done) {
 	defer p.echo.ReleaseContext(c)
 	c.Reset(r.WithContext(ctx), w)
 	c.SetPath(p.path)
-	for i, key := range keptNotes {
-		c.Set(key, p.notes[i])
-	}
 	defer func() { _ = recover() }() // of the logger: nobody is left to be told
 	p.api.over(c, p.reply(c, d))
 }
