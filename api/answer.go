@@ -36,6 +36,7 @@ type media struct {
 
 func (a *API) newAnswer(from bridge.Answer, d door) answer {
 	next, _ := situation(from)
+	cursor := from.Cursor.String()
 	messages := make([]message, 0, len(from.Messages))
 	for _, m := range from.Messages {
 		messages = append(messages, a.newMessage(m))
@@ -43,10 +44,10 @@ func (a *API) newAnswer(from bridge.Answer, d door) answer {
 	return answer{
 		Status:       from.Status,
 		Messages:     messages,
-		Cursor:       from.Cursor.String(),
+		Cursor:       cursor,
 		Agent:        cmp.Or(from.Agent, bridge.AgentWaiting),
 		WaitingSince: from.WaitingSince.UTC().Truncate(time.Second),
-		Next:         d.fill(next, from.Cursor),
+		Next:         d.fill(next, cursor),
 	}
 }
 
@@ -143,14 +144,14 @@ func since(t time.Time) string {
 	return t.UTC().Format(" (waiting since 2006-01-02 15:04 UTC)")
 }
 
-func (d door) fill(text string, cursor bridge.Cursor) string {
+func (d door) fill(text, cursor string) string {
 	again, and := "", " with "
 	if d.customer != "" {
 		again, and = and+d.customer, " and "
 	}
 	after := again
-	if !cursor.IsZero() {
-		after += and + d.cursor + cursor.String()
+	if cursor != "" {
+		after += and + d.cursor + cursor
 	}
 	// Not with a Replacer, which costs more to make than to use.
 	for _, call := range [...][2]string{{"<ask>", d.ask}, {"<wait>", d.wait}, {"<after>", after}, {"<again>", again}} {

@@ -132,14 +132,22 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 			username = plain
 		}
 	}
-	distinct := make(map[rune]bool)
-	for _, r := range username {
-		distinct[r] = true
-	}
-	if !usernameForm.MatchString(username) || len(distinct) < minDistinct {
+	if !usernameForm.MatchString(username) || distinct(username) < minDistinct {
 		return input{}, &inputError{"username", allowedUsername}
 	}
 	return a.asking(c, a.customer(who, kindUsername, username)), nil
+}
+
+// distinct is how many different bytes a text is made of.
+func distinct(text string) (n int) {
+	var seen [256]bool
+	for _, b := range []byte(text) {
+		if !seen[b] {
+			seen[b] = true
+			n++
+		}
+	}
+	return n
 }
 
 // asking notes the customer for the log.

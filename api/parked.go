@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,12 +93,13 @@ func carry(base, request context.Context) context.Context {
 	return ctx
 }
 
-// safely is run, with a panic as an error.
-func (run run) safely(ctx context.Context) (d *done) {
-	d = new(done)
-	defer recovered(&d.err)
-	d.answer, d.err = run(ctx)
-	return d
+// safely is run, with a panic as an error. What it returns is made when it is over.
+func (run run) safely(ctx context.Context) *done {
+	answer, err := func() (_ bridge.Answer, err error) {
+		defer recovered(&err)
+		return run(ctx)
+	}()
+	return &done{answer, err}
 }
 
 // recovered makes a panic an error, as recoverPanic does where that is not near.
@@ -123,7 +125,8 @@ func (a *API) leaveBehind(c echo.Context, line *line) *parked {
 	r, header := c.Request(), c.Response().Header()
 	p := &parked{
 		api: a, echo: c.Echo(), line: line,
-		method: r.Method, path: c.Path(), close: r.Close || header.Get(connection) == "close",
+		method: strings.Clone(r.Method), // which else keeps the request's first line
+		path:   c.Path(), close: r.Close || header.Get(connection) == "close",
 	}
 	for name, values := range header {
 		if name == connection || slices.Equal(values, a.headers[name]) {
@@ -184,7 +187,7 @@ func (w *lateWriter) Header() http.Header { return w.header }
 func (w *lateWriter) WriteHeader(status int) {
 	fmt.Fprintf(&w.whole, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	_ = w.header.Write(&w.whole) // to memory
-	fmt.Fprintf(&w.whole, "Date: %s\r\n", time.Now().UTC().Format(http.TimeFormat))
+	w.whole.Write(time.Now().UTC().AppendFormat(w.whole.AvailableBuffer(), "Date: "+http.TimeFormat+"\r\n"))
 	if w.close = w.close || w.line.stopping(); w.close {
 		w.whole.WriteString(connection + ": close\r\n")
 	}

@@ -20,13 +20,13 @@ type marks struct {
 	calls atomic.Int32
 
 	// These are its handler's, and of whoever answers in its place.
+	parked   bool // the handler is not to answer
 	arrived  time.Time
 	caller   caller
 	customer bridge.Customer
 	outcome  string      // the answer's status or the problem's code
 	why      string      // the caller was not let in
 	about    []slog.Attr // the conversation, and what of it
-	parked   bool        // the handler is not to answer
 }
 
 type marksKey struct{} // *marks
