@@ -19,7 +19,7 @@ func Note(c echo.Context, outcome, conversation, message string) {
 	m := noted(c)
 	m.outcome = outcome
 	if conversation != "" {
-		m.about = append(m.about[:0], slog.String("conversation", conversation))
+		m.about = append(make([]slog.Attr, 0, 2), slog.String("conversation", conversation))
 		if message != "" {
 			m.about = append(m.about, slog.String("message", message))
 		}
@@ -56,8 +56,8 @@ func (a *API) over(c echo.Context, err error) {
 	if err != nil {
 		c.Error(err)
 	}
-	status := c.Response().Status
-	m, outcome := noted(c), noted(c).outcome
+	status, m := c.Response().Status, noted(c)
+	outcome := m.outcome
 	attrs := append(make([]slog.Attr, 0, 16), // room for all
 		slog.String("method", clean(c.Request().Method, 16)),
 		slog.String("route", c.Path()),

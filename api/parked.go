@@ -150,6 +150,7 @@ func (p *parked) conclude(ctx context.Context, d *done) {
 	c := p.echo.AcquireContext()
 	defer p.echo.ReleaseContext(c)
 	c.Reset(r.WithContext(ctx), w)
+	c.Response().Status = 0 // until there is one: the line of a caller who left has none
 	c.SetPath(p.path)
 	defer func() { _ = recover() }() // of the logger: nobody is left to be told
 	p.api.over(c, p.reply(c, d))
