@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -139,15 +140,10 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 }
 
 // distinct is how many different bytes a text is made of.
-func distinct(text string) (n int) {
-	var seen [256]bool
-	for _, b := range []byte(text) {
-		if !seen[b] {
-			seen[b] = true
-			n++
-		}
-	}
-	return n
+func distinct(text string) int {
+	of := []byte(text)
+	slices.Sort(of)
+	return len(slices.Compact(of))
 }
 
 // asking notes the customer for the log.
