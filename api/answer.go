@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +36,7 @@ type media struct {
 
 func (a *API) newAnswer(from bridge.Answer, d door) answer {
 	next, _ := situation(from)
+	cursor := from.Cursor.String()
 	messages := make([]message, 0, len(from.Messages))
 	for _, m := range from.Messages {
 		messages = append(messages, a.newMessage(m))
@@ -44,10 +44,10 @@ func (a *API) newAnswer(from bridge.Answer, d door) answer {
 	return answer{
 		Status:       from.Status,
 		Messages:     messages,
-		Cursor:       from.Cursor.String(),
+		Cursor:       cursor,
 		Agent:        cmp.Or(from.Agent, bridge.AgentWaiting),
 		WaitingSince: from.WaitingSince.UTC().Truncate(time.Second),
-		Next:         d.fill(next, from.Cursor),
+		Next:         d.fill(next, cursor),
 	}
 }
 
@@ -130,8 +130,8 @@ func situation(a bridge.Answer) (next, told string) {
 	}
 	for _, s := range situations {
 		if s.status == a.Status && (s.agent == a.Agent || s.agent == "") && (a.OffShift || !s.off) {
-			since := strings.NewReplacer("<since>", since(a.WaitingSince))
-			return since.Replace(s.next), since.Replace(s.told)
+			since := since(a.WaitingSince)
+			return strings.ReplaceAll(s.next, "<since>", since), strings.ReplaceAll(s.told, "<since>", since)
 		}
 	}
 	return "", ""
@@ -144,18 +144,18 @@ func since(t time.Time) string {
 	return t.UTC().Format(" (waiting since 2006-01-02 15:04 UTC)")
 }
 
-func (d door) fill(text string, cursor bridge.Cursor) string {
-	with := func(what ...string) string {
-		what = slices.DeleteFunc(what, func(s string) bool { return s == "" })
-		if len(what) == 0 {
-			return ""
-		}
-		return " with " + strings.Join(what, " and ")
+func (d door) fill(text, cursor string) string {
+	again, and := "", " with "
+	if d.customer != "" {
+		again, and = and+d.customer, " and "
 	}
-	at := ""
-	if !cursor.IsZero() {
-		at = d.cursor + cursor.String()
+	after := again
+	if cursor != "" {
+		after += and + d.cursor + cursor
 	}
-	return strings.NewReplacer("<ask>", d.ask, "<wait>", d.wait,
-		"<after>", with(d.customer, at), "<again>", with(d.customer)).Replace(text)
+	// Not with a Replacer, which costs more to make than to use.
+	for _, call := range [...][2]string{{"<ask>", d.ask}, {"<wait>", d.wait}, {"<after>", after}, {"<again>", again}} {
+		text = strings.ReplaceAll(text, call[0], call[1])
+	}
+	return text
 }

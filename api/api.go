@@ -106,12 +106,13 @@ var (
 
 // API serves the callers. It is safe for concurrent use.
 type API struct {
-	cfg   Config
-	asker Asker
-	log   *slog.Logger
-	pages []page
-	door  door // of the plain operations
-	mcp   *mcpDoor
+	cfg     Config
+	asker   Asker
+	log     *slog.Logger
+	headers http.Header // of every answer, see secureHeaders
+	pages   []page
+	door    door // of the plain operations
+	mcp     *mcpDoor
 
 	places    places
 	downloads downloads
@@ -160,7 +161,10 @@ func New(cfg Config, asker Asker) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: making the documents: %w", err)
 	}
-	a := &API{cfg: cfg, asker: asker, log: cfg.Logger, pages: pages, door: doorUsername, downloads: newDownloads()}
+	a := &API{
+		cfg: cfg, asker: asker, log: cfg.Logger, headers: secureHeaders(cfg.PublicURL), pages: pages,
+		door: doorUsername, downloads: newDownloads(),
+	}
 	if cfg.Auth.scheme().mode == ModeOIDC {
 		a.door = doorPerson
 	}
@@ -172,7 +176,7 @@ func New(cfg Config, asker Asker) (*API, error) {
 // and logs and recovers for all of e's routes, whoever registered them.
 func (a *API) Register(e *echo.Echo) {
 	e.HTTPErrorHandler = a.handleError
-	e.Use(identifyExchange, a.logExchange, secureHeaders(a.cfg.PublicURL), recoverPanic)
+	e.Use(identifyExchange, a.logExchange, a.secure, recoverPanic)
 	a.RegisterHealth(e)
 
 	// Browsers fetched manifest and document for ChatGPT, and called plugins on

@@ -69,25 +69,20 @@ func (a *API) customer(who caller, kind, name string) bridge.Customer {
 
 const kindUsername = "username"
 
-const callerKey = "flexbridge caller" // caller, in echo's context
-
 // identify lets nobody pass whom Auth does not know.
 func (a *API) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who, err := a.cfg.Auth.identify(c.Request())
 		if err != nil {
-			c.Set(whyKey, err.Error())
+			noted(c).why = err.Error()
 			if challenge := a.challenge(c.Request().URL.Path, err); challenge != "" {
 				c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
 			}
 			return err
 		}
-		c.Set(callerKey, who)
+		noted(c).caller = who
 		return next(c)
 	}
 }
 
-func callerOf(c echo.Context) caller {
-	who, _ := c.Get(callerKey).(caller)
-	return who
-}
+func callerOf(c echo.Context) caller { return noted(c).caller }

@@ -182,10 +182,10 @@ func (a *API) handleError(err error, c echo.Context) {
 	// known error is written all the same: a body that is too slow ends the context,
 	// too, and its sender is still there.
 	if p.Code == codeInternal && callerLeft(c.Request().Context()) {
-		c.Set(outcomeKey, outcomeLeft)
+		noted(c).outcome = outcomeLeft
 		return
 	}
-	if c.Get(outcomeKey) == nil {
+	if noted(c).outcome == "" {
 		a.cfg.Problem(p.Code)
 	}
 	// What cannot be written cannot be told.
@@ -194,10 +194,8 @@ func (a *API) handleError(err error, c echo.Context) {
 
 // write answers with a problem document.
 func write(c echo.Context, p problem) error {
-	if c.Get(outcomeKey) == nil {
-		c.Set(outcomeKey, p.Code)
-	}
-	p.ID = RequestID(c.Request().Context())
+	m := noted(c)
+	m.outcome, p.ID = cmp.Or(m.outcome, p.Code), m.id
 	if p.retryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}

@@ -3,6 +3,8 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -15,27 +17,28 @@ const (
 	contentPolicy = "default-src 'none'; frame-ancestors 'none'"
 )
 
-// secureHeaders tells browsers to do nothing with any answer but read it. A handler
+// secureHeaders tell browsers to do nothing with any answer but read it. A handler
 // that needs more says so itself.
-func secureHeaders(publicURL string) echo.MiddlewareFunc {
-	headers := map[string]string{
-		echo.HeaderXContentTypeOptions:   "nosniff",
-		echo.HeaderReferrerPolicy:        "no-referrer", // usernames stand in paths
-		echo.HeaderXFrameOptions:         "DENY",
-		echo.HeaderContentSecurityPolicy: contentPolicy,
-		headerResourcePolicy:             "same-origin",
+func secureHeaders(publicURL string) http.Header {
+	headers := http.Header{
+		echo.HeaderXContentTypeOptions:   {"nosniff"},
+		echo.HeaderReferrerPolicy:        {"no-referrer"}, // usernames stand in paths
+		echo.HeaderXFrameOptions:         {"DENY"},
+		echo.HeaderContentSecurityPolicy: {contentPolicy},
+		headerResourcePolicy:             {"same-origin"},
 	}
 	// Whatever stands before this service speaks TLS, so the request does not tell.
 	if strings.HasPrefix(publicURL, "https:") {
-		headers[echo.HeaderStrictTransportSecurity] = "max-age=31536000"
+		headers[echo.HeaderStrictTransportSecurity] = []string{"max-age=31536000"}
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			for name, value := range headers {
-				c.Response().Header().Set(name, value)
-			}
-			return next(c)
-		}
+	return headers
+}
+
+// secure begins each answer with them.
+func (a *API) secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		maps.Copy(c.Response().Header(), a.headers)
+		return next(c)
 	}
 }
 

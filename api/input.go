@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -132,19 +133,22 @@ func (a *API) readCustomer(c echo.Context) (input, error) {
 			username = plain
 		}
 	}
-	distinct := make(map[rune]bool)
-	for _, r := range username {
-		distinct[r] = true
-	}
-	if !usernameForm.MatchString(username) || len(distinct) < minDistinct {
+	if !usernameForm.MatchString(username) || distinct(username) < minDistinct {
 		return input{}, &inputError{"username", allowedUsername}
 	}
 	return a.asking(c, a.customer(who, kindUsername, username)), nil
 }
 
+// distinct is how many different bytes a text is made of.
+func distinct(text string) int {
+	of := []byte(text)
+	slices.Sort(of)
+	return len(slices.Compact(of))
+}
+
 // asking notes the customer for the log.
 func (a *API) asking(c echo.Context, customer bridge.Customer) input {
-	c.Set(customerKey, customer)
+	noted(c).customer = customer
 	return input{customer: customer}
 }
 

@@ -11,48 +11,37 @@ import (
 	"flexbridge/bridge"
 )
 
-// What handlers note in echo's context for the log line of their exchange.
-const (
-	arrivedKey  = "flexbridge arrived"  // time.Time
-	outcomeKey  = "flexbridge outcome"  // string: the answer's status or the problem's code
-	customerKey = "flexbridge customer" // bridge.Customer
-	whyKey      = "flexbridge why"      // string: why the caller was not let in
-
-	aboutKey = "flexbridge about" // []slog.Attr: the conversation, and what of it
-
-	outcomeLeft = "caller_left"
-)
+const outcomeLeft = "caller_left"
 
 // Note tells what became of an exchange that another package serves, for its line
 // in the log. The SIDs may be empty.
 func Note(c echo.Context, outcome, conversation, message string) {
-	c.Set(outcomeKey, outcome)
-	if conversation == "" {
-		return
+	m := noted(c)
+	m.outcome = outcome
+	if conversation != "" {
+		m.about = append(make([]slog.Attr, 0, 2), slog.String("conversation", conversation))
+		if message != "" {
+			m.about = append(m.about, slog.String("message", message))
+		}
 	}
-	about := []slog.Attr{slog.String("conversation", conversation)}
-	if message != "" {
-		about = append(about, slog.String("message", message))
-	}
-	c.Set(aboutKey, about)
 }
 
 // noteAnswer does the same of an answer.
 func noteAnswer(c echo.Context, answer bridge.Answer) {
-	c.Set(outcomeKey, string(answer.Status))
-	about := []slog.Attr{slog.Int("messages", len(answer.Messages))}
+	m := noted(c)
+	m.outcome = string(answer.Status)
+	m.about = append(make([]slog.Attr, 0, 2), slog.Int("messages", len(answer.Messages)))
 	if answer.Conversation != "" {
-		about = append(about, slog.String("conversation", answer.Conversation))
+		m.about = append(m.about, slog.String("conversation", answer.Conversation))
 	}
-	c.Set(aboutKey, about)
 }
 
 // logExchange has every exchange end in over.
 func (a *API) logExchange(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Set(arrivedKey, time.Now())
+		noted(c).arrived = time.Now()
 		a.traceExchange(c)
-		if err := next(c); !isParked(c) {
+		if err := next(c); !noted(c).parked {
 			a.over(c, err)
 		}
 		return nil
@@ -67,29 +56,26 @@ func (a *API) over(c echo.Context, err error) {
 	if err != nil {
 		c.Error(err)
 	}
-	status := c.Response().Status
-	arrived, _ := c.Get(arrivedKey).(time.Time)
-	attrs := []slog.Attr{
+	status, m := c.Response().Status, noted(c)
+	outcome := m.outcome
+	attrs := append(make([]slog.Attr, 0, 16), // room for all
 		slog.String("method", clean(c.Request().Method, 16)),
 		slog.String("route", c.Path()),
-		slog.Duration("wait", time.Since(arrived)),
+		slog.Duration("wait", time.Since(m.arrived)),
+	)
+	if m.caller.application != "" {
+		attrs = append(attrs, slog.String("caller", clean(m.caller.application, 64)))
 	}
-	if application := callerOf(c).application; application != "" {
-		attrs = append(attrs, slog.String("caller", clean(application, 64)))
+	if m.why != "" {
+		attrs = append(attrs, slog.String("why", clean(m.why, 200)))
 	}
-	if why, refused := c.Get(whyKey).(string); refused {
-		attrs = append(attrs, slog.String("why", clean(why, 200)))
+	if m.customer != "" {
+		attrs = append(attrs, slog.String("customer", string(m.customer[:8])))
 	}
-	if customer, known := c.Get(customerKey).(bridge.Customer); known {
-		attrs = append(attrs, slog.String("customer", string(customer[:8])))
+	attrs = append(attrs, m.about...)
+	if calls := m.calls.Load(); calls > 0 {
+		attrs = append(attrs, slog.Int("twilio_calls", int(calls)))
 	}
-	if about, known := c.Get(aboutKey).([]slog.Attr); known {
-		attrs = append(attrs, about...)
-	}
-	if calls := callsOf(c.Request().Context()); calls > 0 {
-		attrs = append(attrs, slog.Int("twilio_calls", calls))
-	}
-	outcome, _ := c.Get(outcomeKey).(string)
 	if err != nil && committed && outcome == "" {
 		outcome = codeInternal // too late to answer so
 	}
@@ -103,7 +89,7 @@ func (a *API) over(c echo.Context, err error) {
 		level = slog.LevelDebug // asked every few seconds
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
-		if c.Get(whyKey) == nil {
+		if m.why == "" {
 			attrs = append(attrs, slog.Any("err", err))
 		}
 	}

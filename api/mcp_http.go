@@ -127,10 +127,8 @@ func (x *exchange) finish(c echo.Context) {
 	if outcome == "" && c.Response().Status == http.StatusAccepted {
 		outcome = "notification"
 	}
-	c.Set(outcomeKey, cmp.Or(outcome, "rejected")) // the SDK did not hand it on
-	if customer != "" {
-		c.Set(customerKey, customer)
-	}
+	m := noted(c)
+	m.outcome, m.customer = cmp.Or(outcome, "rejected"), customer // or the SDK did not hand it on
 	for _, written := range reached {
 		written()
 	}

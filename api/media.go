@@ -109,16 +109,16 @@ func (a *API) file(c echo.Context) error {
 	err = a.fetch(d, sid)
 	switch {
 	case err == nil:
-		c.Set(outcomeKey, outcomeFile)
+		noted(c).outcome = outcomeFile
 	case d.unread || callerLeft(c.Request().Context()):
-		c.Set(outcomeKey, outcomeLeft)
+		noted(c).outcome = outcomeLeft
 		return c.Request().Context().Err()
 	case errors.Is(err, bridge.ErrGone):
 		return fmt.Errorf("%w: %v", errFileGone, err)
 	case c.Response().Committed:
 		// Its length was told, so the server closes the connection and the reader sees
 		// that it is not whole.
-		c.Set(outcomeKey, outcomeCut)
+		noted(c).outcome = outcomeCut
 		a.log.Warn("a file was cut off", "file", sid, "sent", c.Response().Size, "err", err)
 	default:
 		return err

@@ -72,7 +72,7 @@ func (a *API) serve(o operation) echo.HandlerFunc {
 			return err
 		}
 		defer func() {
-			if !isParked(c) {
+			if !noted(c).parked {
 				leave()
 			}
 		}()
@@ -117,7 +117,7 @@ func (a *API) reply(c echo.Context, answer bridge.Answer, err error) error {
 		return c.Request().Context().Err()
 	}
 	if err := writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, a.newAnswer(answer, a.door)); err != nil {
-		c.Set(outcomeKey, outcomeLeft)
+		noted(c).outcome = outcomeLeft
 		return err
 	}
 	noteAnswer(c, answer)

@@ -1,13 +1,15 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/textproto"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -32,10 +34,6 @@ func parkable(r *http.Request) *line {
 	}
 	return c
 }
-
-const parkedKey = "flexbridge parked" // set in echo's context of a handler that is not to answer
-
-func isParked(c echo.Context) bool { return c.Get(parkedKey) != nil }
 
 // done is what came of an operation.
 type done struct {
@@ -121,42 +119,42 @@ type parked struct {
 	api          *API
 	echo         *echo.Echo
 	line         *line
-	method, path string // the path as it is registered
-	close        bool   // the caller wants no more than this answer
-	header       []byte // of the answer, so far: as a map it is three times as large
-	notes        [len(keptNotes)]any
+	method, path string   // the path as it is registered
+	close        bool     // the caller wants no more than this answer
+	header       []string // of the answer so far, names and values, but for what all answers have
 }
 
-// keptNotes are the keys of what logExchange wants to know.
-var keptNotes = [...]string{arrivedKey, callerKey, customerKey}
-
 func (a *API) leaveBehind(c echo.Context, line *line) *parked {
-	r, set := c.Request(), c.Response().Header()
+	r, header := c.Request(), c.Response().Header()
 	p := &parked{
 		api: a, echo: c.Echo(), line: line,
-		method: r.Method, path: c.Path(), close: r.Close || set.Get(connection) == "close",
+		method: strings.Clone(r.Method), // which else keeps the request's first line
+		path:   c.Path(), close: r.Close || header.Get(connection) == "close",
 	}
-	var header bytes.Buffer
-	_ = set.WriteSubset(&header, map[string]bool{connection: true}) // to memory
-	p.header = bytes.Clone(append(header.Bytes(), "\r\n"...))
-	for i, key := range keptNotes {
-		p.notes[i] = c.Get(key)
+	for name, values := range header {
+		if name == connection || slices.Equal(values, a.headers[name]) {
+			continue
+		}
+		for _, value := range values {
+			p.header = append(p.header, name, value)
+		}
 	}
-	c.Set(parkedKey, true)
+	noted(c).parked = true
 	return p
 }
 
 // conclude answers as the handler would have.
 func (p *parked) conclude(ctx context.Context, answer bridge.Answer, err error) {
-	header, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(p.header))).ReadMIMEHeader() // of ours
-	w := &lateWriter{parked: p, header: http.Header(header)}
+	w := lateWriters.Get().(*lateWriter)
+	defer lateWriters.Put(w)
+	w.begin(p)
 	defer func() { p.line.release(w.sent && !p.close) }()
 	r := &http.Request{Method: p.method, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-	c := p.echo.NewContext(r.WithContext(ctx), w)
+	c := p.echo.AcquireContext()
+	defer p.echo.ReleaseContext(c)
+	c.Reset(r.WithContext(ctx), w)
+	c.Response().Status = 0 // until there is one: the line of a caller who left has none
 	c.SetPath(p.path)
-	for i, key := range keptNotes {
-		c.Set(key, p.notes[i])
-	}
 	defer func() { _ = recover() }() // of the logger: nobody is left to be told
 	p.api.over(c, p.reply(c, answer, err))
 }
@@ -171,34 +169,42 @@ func (p *parked) reply(c echo.Context, answer bridge.Answer, failed error) (err 
 type lateWriter struct {
 	*parked
 	header http.Header
-	status int
-	body   []byte
+	whole  bytes.Buffer // the answer as it is sent
 	sent   bool
+}
+
+// lateWriters are used again, as map and buffer are most of what an answer takes.
+var lateWriters = sync.Pool{New: func() any { return &lateWriter{header: make(http.Header)} }}
+
+func (w *lateWriter) begin(p *parked) {
+	w.parked, w.sent = p, false
+	w.whole.Reset()
+	clear(w.header)
+	maps.Copy(w.header, p.api.headers)
+	for i := 0; i < len(p.header); i += 2 {
+		w.header.Add(p.header[i], p.header[i+1])
+	}
 }
 
 func (w *lateWriter) Header() http.Header { return w.header }
 
-func (w *lateWriter) WriteHeader(status int) { w.status = status }
-
-func (w *lateWriter) Write(p []byte) (int, error) {
-	w.body = append(w.body, p...)
-	return len(p), nil
+func (w *lateWriter) WriteHeader(status int) {
+	fmt.Fprintf(&w.whole, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	_ = w.header.Write(&w.whole) // to memory
+	w.whole.Write(time.Now().UTC().AppendFormat(w.whole.AvailableBuffer(), "Date: "+http.TimeFormat+"\r\n"))
+	if w.close = w.close || w.line.stopping(); w.close {
+		w.whole.WriteString(connection + ": close\r\n")
+	}
+	w.whole.WriteString("\r\n")
 }
 
+func (w *lateWriter) Write(p []byte) (int, error) { return w.whole.Write(p) }
+
 func (w *lateWriter) FlushError() error {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", w.status, http.StatusText(w.status))
-	_ = w.header.Write(&b)
-	fmt.Fprintf(&b, "Date: %s\r\n", time.Now().UTC().Format(http.TimeFormat))
-	if w.close = w.close || w.line.stopping(); w.close {
-		b.WriteString(connection + ": close\r\n")
-	}
-	b.WriteString("\r\n")
-	b.Write(w.body)
 	if err := w.line.SetWriteDeadline(time.Now().Add(answerSlack)); err != nil {
 		return err
 	}
-	_, err := w.line.Write(b.Bytes())
+	_, err := w.line.Write(w.whole.Bytes())
 	w.sent = err == nil
 	return err
 }

@@ -171,7 +171,7 @@ func TestParkedCallerLeaves(t *testing.T) {
 				status, _ = other.response()
 				<-l.returned
 			}
-			if log := l.stop(); !strings.Contains(log, "outcome=caller_left") {
+			if log := l.stop(); !strings.Contains(log, "status=0 outcome=caller_left") {
 				t.Errorf("log = %s, want a line of who left", log)
 			}
 		})

@@ -30,23 +30,27 @@ var (
 	needed = []*unicode.RangeTable{
 		unicode.Join_Control,                 // of Indic and Persian words, and of emoji
 		unicode.Prepended_Concatenation_Mark, // Arabic signs around numbers, which are seen
-		{R16: []unicode.Range16{{Lo: '\t', Hi: '\n', Stride: 1}}},
 	}
 )
 
-// lines makes every line break of Unicode (UAX #14: BK, CR, LF, NL) the same one.
-var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n",
-	"\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+// lineBreaks are those of Unicode (UAX #14: BK, CR, NL) that are not the usual one.
+const lineBreaks = "\r\v\f\u0085\u2028\u2029"
 
-// plain returns text with nothing unseen in it, in valid UTF-8. The same text
-// always becomes the same, and plain text stays as it is.
+// plain returns text with nothing unseen in it and one kind of line break, in valid
+// UTF-8. The same text always becomes the same, and plain text stays as it is.
 func plain(text string) string {
+	text = strings.ToValidUTF8(text, string(unicode.ReplacementChar))
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unseen...) && !unicode.In(r, needed...) {
+		switch {
+		case r >= ' ' && r <= '~' || r == '\t' || r == '\n': // as nearly all is
+			return r
+		case strings.ContainsRune(lineBreaks, r):
+			return '\n'
+		case unicode.In(r, unseen...) && !unicode.In(r, needed...):
 			return -1
 		}
 		return r
-	}, lines.Replace(strings.ToValidUTF8(text, string(unicode.ReplacementChar))))
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 // plainReply is plain text of at most maxReply characters. What is cut says so
