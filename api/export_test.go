@@ -88,3 +88,10 @@ func (a *API) TraceExchange(c echo.Context) {
 	a.traceExchange(c)
 	a.tracedExchange(c, http.StatusOK, "pending")
 }
+
+// Watched is how many callers are watched for hanging up.
+func (l *Listener) Watched() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.watched)
+}

@@ -5,16 +5,18 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"syscall"
 	"time"
 )
 
 // line is a caller's connection.
 type line struct {
 	*net.TCPConn
-	home  *Listener
-	base  context.Context // of the server's connections: done when it drains
-	early []byte          // of the next request: read, and to be read again
-	watch *time.Timer     // while it is parked; under home.mu
+	raw    syscall.RawConn // of the above
+	home   *Listener
+	number int32           // that home has given to it alone
+	base   context.Context // of the server's connections: done when it drains
+	early  []byte          // of the next request: read, and to be read again
 }
 
 type lineKey struct{}
@@ -28,10 +30,6 @@ func (c *line) Read(p []byte) (int, error) {
 	}
 	return c.TCPConn.Read(p)
 }
-
-// watchEvery is how long it may take until it is noticed that a caller has hung up. Who
-// is asked so often needs no goroutine that reads, and no stack.
-const watchEvery = time.Second
 
 // park takes the connection from the server's handler, which is to return then.
 // Until release, left is called if the caller hangs up. It reports false, and has
@@ -49,21 +47,15 @@ func (c *line) park(w http.ResponseWriter, left func()) bool {
 	c.early = slices.Concat(read, c.early)
 	c.home.mu.Lock()
 	defer c.home.mu.Unlock()
-	c.watch = time.AfterFunc(watchEvery, func() { c.look(left) })
-	return true
-}
-
-// look asks once whether the caller is there, and again later, while it is parked.
-func (c *line) look(left func()) {
-	c.home.mu.Lock()
-	defer c.home.mu.Unlock()
-	switch {
-	case c.watch == nil:
-	case c.hungUp():
-		left()
-	default:
-		c.watch.Reset(watchEvery)
+	c.home.watched[c.number] = func() {
+		if c.hungUp() { // now: what told of it may be of an earlier time
+			left()
+		}
 	}
+	if c.home.epoll.await(c.raw, c.number) != nil {
+		left() // as the server has closed the connection meanwhile
+	}
+	return true
 }
 
 // hungUp reports whether the caller has hung up. As in net/http, who has sent the
@@ -72,13 +64,9 @@ func (c *line) hungUp() bool {
 	if len(c.early) > 0 {
 		return false
 	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return true
-	}
 	gone := false
 	// Not Read, which would wait for another that reads.
-	err = raw.Control(func(fd uintptr) { gone = atEnd(fd) })
+	err := c.raw.Control(func(fd uintptr) { gone = atEnd(fd) })
 	return gone || err != nil
 }
 
@@ -89,8 +77,7 @@ func (c *line) release(keep bool) {
 	defer l.parked.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.watch.Stop()
-	c.watch = nil
+	delete(l.watched, c.number)
 	if !keep || l.over || c.SetDeadline(l.patience()) != nil {
 		_ = c.Close()
 		return

@@ -18,11 +18,13 @@ type Listener struct {
 	accepted chan accepted
 	begin    sync.Once
 	closed   chan struct{}
+	epoll    *epoll // nil if there is none: then nothing is parked
 
 	mu      sync.Mutex
 	retired bool
 	over    bool               // closed is
 	idle    map[*line]struct{} // answered, and nothing has come since
+	watched map[int32]func()   // by the number of who is parked: asks if they are there
 	parked  sync.WaitGroup     // requests; none is added once it is over
 }
 
@@ -32,8 +34,8 @@ type accepted struct {
 }
 
 // Listen returns a listener for server to serve on, and becomes its ConnContext.
-// Only over TCP, and only requests on connections that it has accepted, are parked
-// without what net/http keeps for each; any other waits as in any server.
+// Only on Linux and over TCP, and only requests on connections that it has accepted, are
+// parked without what net/http keeps for each; any other waits as in any server.
 func Listen(server *http.Server, l net.Listener) *Listener {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if line, ours := c.(*line); ours {
@@ -42,7 +44,15 @@ func Listen(server *http.Server, l net.Listener) *Listener {
 		}
 		return ctx
 	}
-	return &Listener{Listener: l, server: server, accepted: make(chan accepted), closed: make(chan struct{}), idle: map[*line]struct{}{}}
+	lines := &Listener{
+		Listener: l, server: server, accepted: make(chan accepted), closed: make(chan struct{}),
+		idle: map[*line]struct{}{}, watched: map[int32]func(){},
+	}
+	if e, err := newEpoll(); err == nil {
+		lines.epoll = e
+		go e.watch(lines.ask)
+	}
+	return lines
 }
 
 // Accept returns the next connection.
@@ -57,14 +67,34 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 func (l *Listener) accept() {
-	for {
+	for number := int32(0); ; number++ {
 		conn, err := l.Listener.Accept()
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			conn = &line{TCPConn: tcp, home: l}
+		if tcp, ok := conn.(*net.TCPConn); ok && l.epoll != nil {
+			conn = l.line(tcp, number)
 		}
 		if !l.pass(conn, err) {
 			return
 		}
+	}
+}
+
+// line makes a connection one whose requests can be parked, if it can.
+func (l *Listener) line(c *net.TCPConn, number int32) net.Conn {
+	raw, err := c.SyscallConn()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil || l.over || l.epoll.add(raw, number) != nil {
+		return c
+	}
+	return &line{TCPConn: c, raw: raw, home: l, number: number}
+}
+
+// ask asks whether a caller, if parked, is still there.
+func (l *Listener) ask(number int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if still := l.watched[number]; still != nil {
+		still()
 	}
 }
 
@@ -102,6 +132,12 @@ func (l *Listener) Close() error {
 	close(l.closed)
 	for line := range l.idle {
 		_ = line.Close()
+	}
+	if l.epoll != nil {
+		go func() {
+			l.parked.Wait()
+			l.epoll.close()
+		}()
 	}
 	return l.Listener.Close()
 }

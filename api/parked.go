@@ -29,7 +29,7 @@ import (
 func parkable(r *http.Request) *line {
 	c, _ := r.Context().Value(lineKey{}).(*line)
 	read := r.Method == http.MethodPost || r.ContentLength == 0 // readPost does
-	if !canPark || c == nil || !read || r.ProtoMajor != 1 || !r.ProtoAtLeast(1, 1) {
+	if c == nil || !read || r.ProtoMajor != 1 || !r.ProtoAtLeast(1, 1) {
 		return nil
 	}
 	return c

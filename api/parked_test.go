@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -140,66 +139,6 @@ func TestNotParked(t *testing.T) {
 		})
 	}
 }
-
-// A parked caller who hangs up ends the wait, and gives its place back.
-func TestParkedCallerLeaves(t *testing.T) {
-	for name, leave := range map[string]func(*net.TCPConn) error{
-		"closes":       (*net.TCPConn).Close,
-		"resets":       func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) },
-		"says no more": (*net.TCPConn).CloseWrite,
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLot(t, 1, func(cfg *api.Config, _ *http.Server) { cfg.Auth, cfg.MaxParkedPerCaller = api.Apps{}, 1 })
-			mine := strings.Replace(sending, "Host: x", "Host: x\r\n"+api.AppHeader+": crm", 1)
-			c := l.dial()
-			ctx := l.park(c, mine)
-			other := l.dial()
-			other.write(mine)
-			if status, raw := other.response(); status != http.StatusTooManyRequests {
-				t.Errorf("a second = %s, want 429", raw)
-			}
-			if err := leave(c.Conn.(*net.TCPConn)); err != nil {
-				t.Fatal(err)
-			}
-			<-ctx.Done()
-			go func() {
-				<-l.entered
-				l.answer <- come(replied, nil)
-			}()
-			for status := 0; status != http.StatusOK; { // 429 until the place is free
-				other.write(mine)
-				status, _ = other.response()
-				<-l.returned
-			}
-			if log := l.stop(); !strings.Contains(log, "status=0 outcome=caller_left") {
-				t.Errorf("log = %s, want a line of who left", log)
-			}
-		})
-	}
-}
-
-// Whether a caller is still there is asked again before it is told.
-func TestParkedCallerLeftUnnoticed(t *testing.T) {
-	l := newLot(t, 1, nil)
-	for left := false; !left; { // the news of it travels a moment
-		c := l.dial()
-		l.park(c, sending)
-		_ = c.Close()
-		written := make(chan bool, 2)
-		l.answer <- func() (bridge.Answer, error) { return onWritten(replied, func() { written <- true }), nil }
-		if err := l.settled(); err != nil {
-			t.Fatal(err)
-		}
-		written <- false
-		left = !<-written
-	}
-	if log := l.stop(); !strings.Contains(log, "outcome=caller_left") {
-		t.Errorf("log = %s, want to have left", log)
-	}
-}
-
-// settled waits until nobody is parked.
-func (l *lot) settled() error { return l.listener.Wait(l.t.Context()) }
 
 // A process that stops answers all who are parked, and waits until it has.
 func TestParkedDrain(t *testing.T) {
