@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	senders    = 2               // round trips under way at once: while one hangs the other goes on
-	batchSize  = 100             // scripts in one round trip, at most
-	batchLimit = 5 * time.Second // of a round trip; a client's timeouts end it sooner
+	tripsAtOnce = 2               // round trips under way: while one hangs the other goes on
+	batchSize   = 100             // scripts in one round trip, at most
+	batchLimit  = 5 * time.Second // of a round trip; a client's timeouts end it sooner
 )
 
 // batches is a client that sends the scripts of many callers in few round trips: each
@@ -24,10 +24,13 @@ const (
 // is queued.
 type batches struct {
 	redis.UniversalClient
-	waiting chan *batched
-	ctx     context.Context // ends when they are closed
-	stop    context.CancelFunc
-	work    sync.WaitGroup
+	ctx  context.Context // ends when they are closed
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu      sync.Mutex
+	trips   int        // under way
+	waiting []*batched // for one of them to end
 }
 
 // batched is a script that is to be run.
@@ -47,28 +50,22 @@ func batching(client redis.UniversalClient) (scripts redis.UniversalClient, stop
 	if _, cluster := client.(*redis.ClusterClient); cluster {
 		return client, func() {}, func() {}
 	}
-	b := &batches{UniversalClient: client, waiting: make(chan *batched, batchSize)}
+	b := &batches{UniversalClient: client}
 	b.ctx, b.stop = context.WithCancel(context.Background())
-	for range senders {
-		b.work.Go(b.send)
-	}
 	return b, b.stop, b.work.Wait
 }
 
-// EvalSha runs a script in the next batch. What the server refuses, though it knows the
-// script, is tried once more by itself, as go-redis knows which refusals are the
-// connection's fault.
+// EvalSha runs a script: at once, or in the batch that follows a round trip under way.
+// What the server refuses there, though it knows the script, is tried once more by itself,
+// as go-redis knows which refusals are the connection's fault.
 func (b *batches) EvalSha(ctx context.Context, digest string, keys []string, args ...any) *redis.Cmd {
-	c := &batched{ctx: ctx, digest: digest, keys: keys, args: args, done: make(chan struct{})}
 	if ctx.Err() != nil { // of cases that are ready, select takes any
 		return failed(ctx, context.Cause(ctx))
 	}
-	select {
-	case b.waiting <- c:
-	case <-ctx.Done():
-		return failed(ctx, context.Cause(ctx))
-	case <-b.ctx.Done():
-		return failed(ctx, errClosed)
+	c := b.queue(ctx, digest, keys, args)
+	if c == nil {
+		defer b.follow()
+		return b.UniversalClient.EvalSha(ctx, digest, keys, args...)
 	}
 	select {
 	case <-c.done:
@@ -90,54 +87,60 @@ func failed(ctx context.Context, err error) *redis.Cmd {
 	return cmd
 }
 
-// send sends one batch after the other.
-func (b *batches) send() {
-	for {
-		select {
-		case first := <-b.waiting:
-			b.run(first)
-		case <-b.ctx.Done():
-			return
-		}
+// queue has a script wait for a round trip to end. It is nil, and counts a trip that
+// follow is to end, if another may be under way.
+func (b *batches) queue(ctx context.Context, digest string, keys []string, args []any) *batched {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.trips < tripsAtOnce {
+		b.trips++
+		return nil
+	}
+	c := &batched{ctx: ctx, digest: digest, keys: keys, args: args, done: make(chan struct{})}
+	b.waiting = append(b.waiting, c)
+	return c
+}
+
+// follow sends, after a round trip, batch after batch while scripts wait.
+func (b *batches) follow() {
+	if next := b.next(); next != nil {
+		b.work.Go(func() {
+			for ; next != nil; next = b.next() {
+				b.run(next)
+			}
+		})
 	}
 }
 
-// run runs a script and those that wait behind it, but for those whose callers left.
-// Who follows requests finds the round trip with the first of its callers.
-func (b *batches) run(first *batched) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(first.ctx), batchLimit)
+// next is the batch that may be sent after a round trip. If it is nil the trip is no
+// longer counted.
+func (b *batches) next() (batch []*batched) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.waiting) > 0 && len(batch) < batchSize {
+		if c := b.waiting[0]; c.ctx.Err() == nil { // or else its caller left
+			batch = append(batch, c)
+		}
+		b.waiting[0], b.waiting = nil, b.waiting[1:]
+	}
+	if batch == nil {
+		b.trips--
+	}
+	return batch
+}
+
+// run runs a batch. Who follows requests finds the round trip with the first of its
+// callers.
+func (b *batches) run(batch []*batched) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), batchLimit)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)()
-	var all []*batched
-	for c := first; c != nil; c = b.next(len(all)) {
-		if c.ctx.Err() == nil {
-			all = append(all, c)
-		}
+	pipe := b.Pipeline()
+	for _, c := range batch {
+		c.answer = pipe.EvalSha(c.ctx, c.digest, c.keys, c.args...)
 	}
-	if len(all) == 1 {
-		c := all[0]
-		c.answer = b.UniversalClient.EvalSha(ctx, c.digest, c.keys, c.args...)
-	} else {
-		pipe := b.Pipeline()
-		for _, c := range all {
-			c.answer = pipe.EvalSha(c.ctx, c.digest, c.keys, c.args...)
-		}
-		_, _ = pipe.Exec(ctx) // each has its own error
-	}
-	for _, c := range all {
+	_, _ = pipe.Exec(ctx) // each has its own error
+	for _, c := range batch {
 		close(c.done)
-	}
-}
-
-// next is another script that waits for a batch of so many, or nil.
-func (b *batches) next(n int) *batched {
-	if n == batchSize {
-		return nil
-	}
-	select {
-	case c := <-b.waiting:
-		return c
-	default:
-		return nil
 	}
 }
