@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,4 +213,53 @@ func TestParking(t *testing.T) {
 			t.Fatalf("parked = %d after all deadlines, want 0", w.Parked())
 		}
 	})
+}
+
+// A reply that is reported in the middle of a call, whatever that does just then with
+// the mailbox, is told at once.
+func TestReplyComesMeanwhile(t *testing.T) {
+	for _, verb := range []string{"Ask", "Await"} {
+		for _, side := range []string{"before", "after"} {
+			for n, more := 1, true; more; n++ {
+				t.Run(fmt.Sprint(verb, side, n), func(t *testing.T) {
+					run(t, func(t *testing.T, w *world) {
+						w.asked(ann, "a?")
+						sid := sidOf(ann, 0)
+						cursor := bridge.At(0, sid, 0)
+						g, came, start := &gate{}, false, time.Now()
+						come := func(i int, _ string) error {
+							if i == n && time.Since(start) == 0 { // later it looks
+								came = true
+								m := w.desk.agentSays(sid, "yes")
+								if err := w.Deliver(t.Context(), bridge.Event{Conversation: sid, Ours: true, Message: &m}); err != nil {
+									t.Errorf("Deliver = %v", err)
+								}
+							}
+							return nil
+						}
+						if side == "before" {
+							g.before = come
+						} else {
+							g.after = come
+						}
+						b := bridge.New(w.desk, gatedMailbox{w.mail, g}, keys, bridge.Config{})
+						defer b.Close()
+						got := <-going(func() (bridge.Answer, error) {
+							deadline := time.Now().Add(40 * time.Second)
+							if verb == "Await" {
+								return b.Await(t.Context(), ann, cursor, deadline)
+							}
+							return b.Ask(t.Context(), bridge.Question{Customer: ann, Text: "a?", After: cursor, Deadline: deadline})
+						})
+						if more = came; came {
+							want(t, got, bridge.Replied, "yes")
+							if got.after > 0 {
+								t.Errorf("after %v, want at once", got.after)
+							}
+						}
+					})
+				})
+			}
+		}
+	}
 }

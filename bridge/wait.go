@@ -42,41 +42,29 @@ func (w *wait) begin(ctx context.Context, over then) {
 		ctx, w.parked = parked(ctx, w.last().conversation)
 	}
 	w.ctx, w.over, w.bell.answer = ctx, over, w.turn
-	w.bell.rung.Add(1) // so that nobody else answers before all is set up
+	if w.finish(shielded(func() error { return w.proceed(ctx) })) {
+		return
+	}
+	w.bell.rung.Add(1) // nobody else answers until all is set up
 	ring := w.bell.ring
-	w.timer = time.AfterFunc(time.Until(w.seat.deadline), ring)
+	w.timer = time.AfterFunc(time.Until(w.seat.nearest(w.due)), ring)
 	w.unhook = context.AfterFunc(ctx, ring)
 	w.seat.onTaken(ring)
 	w.watch.Notify(ring)
-	w.bell.run()
+	w.bell.run() // for what happened before
 }
 
 // turn does what there is to do, and reports whether the wait is over.
 func (w *wait) turn() bool {
-	err := shielded(w.step)
-	if err == nil && w.result == nil {
-		w.timer.Reset(time.Until(w.seat.nearest(w.due)))
-		return false
+	if w.finish(shielded(w.step)) {
+		return true
 	}
-	w.timer.Stop()
-	w.unhook()
-	w.watch.Close()
-	var answer Answer
-	if err == nil {
-		answer = *w.result
-		if w.told != nil {
-			answer.written = func() { w.result.Written(); w.told(*w.result) }
-		}
-	}
-	if w.parked != nil {
-		w.parked(answer, err)
-	}
-	w.over(answer, err)
-	return true
+	w.timer.Reset(time.Until(w.seat.nearest(w.due)))
+	return false
 }
 
-// step is a turn but for its end. It may have been rung for what the one before has
-// seen: then there is nothing to do.
+// step is what a turn does. It may have been rung for what the one before has seen:
+// then there is nothing to do.
 func (w *wait) step() (err error) {
 	woken := false
 	select {
@@ -91,6 +79,30 @@ func (w *wait) step() (err error) {
 		return w.proceed(w.ctx)
 	}
 	return nil
+}
+
+// finish ends the wait if there is a result, or an error.
+func (w *wait) finish(err error) (over bool) {
+	if err == nil && w.result == nil {
+		return false
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+		w.unhook()
+	}
+	w.watch.Close()
+	var answer Answer
+	if err == nil {
+		answer = *w.result
+		if w.told != nil {
+			answer.written = func() { w.result.Written(); w.told(*w.result) }
+		}
+	}
+	if w.parked != nil {
+		w.parked(answer, err)
+	}
+	w.over(answer, err)
+	return true
 }
 
 // proceed reads what there is. It finds the result, or when to read again.

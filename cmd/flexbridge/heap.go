@@ -1,36 +1,33 @@
 package main
 
 import (
+	"os"
 	"runtime"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
 )
 
-// largeHeap is from where on garbage may be half of what is in use, in bytes. Go lets
-// it be as much again, which is cheapest while that is little; but thousands of
-// requests that wait are little garbage and much memory.
-const largeHeap = 16 << 20
+// Garbage may take leastGarbage, in bytes, or half of what is in use if that is more. Go
+// lets it be as much as what is in use: little while few wait, so that collections are
+// frequent, and slow who is answered meanwhile; and much once thousands do.
+const leastGarbage = 64 << 20
 
-// boundGarbage sees to that from now on, with large in place of largeHeap. GOGC, if it
-// is set, counts while the heap is small; off stays off.
-func boundGarbage(large uint64) {
-	usual := debug.SetGCPercent(-1)
-	debug.SetGCPercent(usual)
-	if usual < 0 {
+// boundGarbage sees to that from now on, unless GOGC is set in the environment.
+func boundGarbage(least uint64) {
+	if os.Getenv("GOGC") != "" {
 		return
 	}
-	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	halved := false
+	used := []runtimemetrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}
 	var collected func(struct{})
 	collected = func(struct{}) {
-		runtimemetrics.Read(live)
-		if is := live[0].Value.Uint64() > large; is != halved {
-			if halved = is; halved {
-				debug.SetGCPercent(max(usual/2, 1))
-			} else {
-				debug.SetGCPercent(usual)
-			}
+		runtimemetrics.Read(used)
+		live := uint64(1)
+		for _, u := range used {
+			live += u.Value.Uint64()
 		}
+		debug.SetGCPercent(int(max(50, 100*least/live)))
 		// Each collection finds the next one of these, and calls back.
 		runtime.AddCleanup(&struct{ _ [32]byte }{}, collected, struct{}{})
 	}

@@ -36,7 +36,7 @@ func serve(ctx context.Context) error {
 	if err := s.operate(); err != nil {
 		return errors.Join(err, listener.Close(), s.close())
 	}
-	boundGarbage(largeHeap)
+	boundGarbage(leastGarbage)
 	return s.run(ctx, listener)
 }
 
