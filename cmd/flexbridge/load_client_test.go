@@ -23,7 +23,7 @@ type loader struct {
 
 	lines []*line // of the callers
 	hooks []*line
-	base  usage // when nobody waits yet
+	base  usage // when nobody has come yet
 }
 
 func (l *loader) close() {
@@ -56,6 +56,7 @@ func (l *loader) each(n, workers int, f func(w, i int) error) {
 // warm connects the webhooks' connections and some callers, and has these ask some
 // questions, so that nothing is done for the first time later.
 func (l *loader) warm() {
+	l.base = l.usage()
 	l.lines, l.hooks = make([]*line, len(l.callers)), make([]*line, loadHooks)
 	l.each(loadHooks, loadHooks, func(_, i int) (err error) {
 		l.hooks[i], err = dialLine(l.addr, i)
@@ -73,7 +74,6 @@ func (l *loader) warm() {
 		return nil
 	})
 	l.settle()
-	l.base = l.usage()
 }
 
 // exchange asks, sends the reply and reads the answer. It returns how long that took.
@@ -136,6 +136,7 @@ func (l *loader) settle() {
 
 // park has everybody ask, and wait.
 func (l *loader) park() {
+	before := l.calls()
 	l.each(len(l.callers), loadHooks, func(_, i int) (err error) {
 		if l.lines[i] == nil {
 			if l.lines[i], err = dialLine(l.addr, i); err != nil {
@@ -152,7 +153,7 @@ func (l *loader) park() {
 	l.figures["KB parked"] = float64(now.pss[0]-l.base.pss[0]) / n / 1024
 	l.figures["KB Redis"] = float64(now.pss[1]-l.base.pss[1]) / n / 1024
 	l.figures["conns"] = float64(now.clients)
-	l.figures["calls to Twilio"] = float64(now.calls-l.base.calls) / n
+	l.figures["calls to Twilio"] = float64(now.calls-before) / n
 	l.profile(true)
 }
 
