@@ -76,10 +76,11 @@ func (b *Bridge) AskThen(ctx context.Context, q Question, over func(Answer, erro
 	})
 }
 
-// returned is what a call comes to.
+// returned is what a call comes to. Its stack gets deep, and is not that of who waits,
+// which would hardly shrink again.
 func returned(call func(then)) (answer Answer, err error) {
 	done := make(chan struct{})
-	call(func(a Answer, e error) {
+	go call(func(a Answer, e error) {
 		answer, err = a, e
 		close(done)
 	})
