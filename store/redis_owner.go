@@ -137,14 +137,15 @@ func (s *subscription) depart() (names []string) {
 	return names
 }
 
-// nextDeparture is how long there is nothing for depart to do.
+// nextDeparture is how long to leave depart alone: a little longer than there is nothing
+// for it to do, so that many leave at once.
 func (s *subscription) nextDeparture() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.idle) == 0 {
 		return time.Hour // the next to leave kicks the owner
 	}
-	return time.Until(s.idle[0].at.Add(s.cfg.Linger))
+	return time.Until(s.idle[0].at.Add(s.cfg.Linger + s.cfg.Linger/8))
 }
 
 // read hears the connection until it ends, and reports whether it said anything.

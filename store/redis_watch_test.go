@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -268,6 +270,20 @@ func TestRedisLinger(t *testing.T) {
 		watch(t, r, "CH7").Close()
 		eventually(t, "who left later is unsubscribed", func() bool { return !subscribed("CH7") })
 		wakes(t, r, back, "CH6", 0)
+	})
+	t.Run("many at once", func(t *testing.T) {
+		r := open(t, s.URL, store.Config{Linger: 2 * time.Second})
+		s.Do("CONFIG", "RESETSTAT")
+		for i := range 200 {
+			watch(t, r, fmt.Sprint("CH8-", i)).Close()
+		}
+		eventually(t, "all are unsubscribed", func() bool { return r.Stats().Channels == 1 })
+		stats, _ := s.Do("INFO", "commandstats").(string)
+		_, calls, _ := strings.Cut(stats, "cmdstat_unsubscribe:calls=")
+		calls, _, _ = strings.Cut(calls, ",")
+		if n, err := strconv.Atoi(calls); err != nil || n > 20 {
+			t.Errorf("200 channels left in %q commands, want few", calls)
+		}
 	})
 	t.Run("coming and going", func(t *testing.T) {
 		r := open(t, s.URL, store.Config{Linger: time.Nanosecond})
