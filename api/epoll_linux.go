@@ -56,7 +56,10 @@ func (e *epoll) watch(tell func(number int32)) {
 	for {
 		n := 0
 		err := e.raw.Read(func(fd uintptr) bool {
-			n, _ = syscall.EpollWait(int(fd), events, 0)
+			err := error(syscall.EINTR)
+			for err == syscall.EINTR {
+				n, err = syscall.EpollWait(int(fd), events, 0)
+			}
 			return n > 0
 		})
 		if err != nil {

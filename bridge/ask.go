@@ -58,9 +58,9 @@ func (b *Bridge) Ask(ctx context.Context, q Question) (Answer, error) {
 	return returned(func(over then) { b.AskThen(ctx, q, over) })
 }
 
-// AskThen is [Bridge.Ask] without a goroutine that waits. It returns as soon as the
-// question is said, and over is called once with what Ask would return: on any
-// goroutine, and perhaps before AskThen returns.
+// AskThen is [Bridge.Ask] without a goroutine that waits. It returns once the question
+// is said and earlier conversations are read, and over is called once with what Ask would
+// return: on any goroutine, and perhaps before AskThen returns.
 func (b *Bridge) AskThen(ctx context.Context, q Question, over func(Answer, error)) {
 	if err := q.validate(); err != nil {
 		over(Answer{}, err)
@@ -121,7 +121,7 @@ func (b *Bridge) seated(ctx context.Context, call Call, c Customer, deadline tim
 	}
 	left := func(a Answer, err error) {
 		seat.leave()
-		b.waited(ctx, call, seat.since, seat.taken, a, err)
+		b.outside(func() { b.waited(ctx, call, seat.since, seat.taken, a, err) })
 		over(a, err)
 	}
 	if err := shielded(func() error { return begin(seat, left) }); err != nil {

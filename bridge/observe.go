@@ -97,6 +97,13 @@ func (b *Bridge) waited(ctx context.Context, call Call, since time.Time, taken <
 	b.observer.Waited(call, ending, time.Since(since))
 }
 
+// outside runs what others do when they are told of a wait: if they panic, it goes on.
+func (b *Bridge) outside(f func()) {
+	if err := shielded(func() error { f(); return nil }); err != nil {
+		b.log.Error("who is told of waits failed", "error", err)
+	}
+}
+
 // answered tells of the questions that a reply was kept to.
 func (b *Bridge) answered(kept Kept) {
 	for _, d := range kept.Answered {

@@ -261,13 +261,43 @@ func TestTellsOfAPanic(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		func() {
-			defer func() { _ = recover() }()
-			_, _ = w.Ask(t.Context(), bridge.Question{Customer: ann, Text: "a?", Deadline: time.Now().Add(time.Minute)})
-		}()
+		_, err := w.Ask(t.Context(), bridge.Question{Customer: ann, Text: "a?", Deadline: time.Now().Add(time.Minute)})
+		if err == nil || !strings.Contains(err.Error(), "panic: at the desk") {
+			t.Errorf("Ask = %v, want the panic", err)
+		}
 		told("send failed 0s")
 		if n := w.Parked(); n != 0 {
 			t.Errorf("%d requests are parked", n)
+		}
+	})
+}
+
+// frantic panics whatever it is told of waits.
+type frantic struct{ *observed }
+
+func (frantic) Waited(bridge.Call, bridge.Ending, time.Duration) { panic("told of a wait") }
+
+// Who panics when told of waits keeps nobody from an answer: neither who waits for one
+// nor whose is there already.
+func TestPanicOfWhoIsTold(t *testing.T) {
+	frantically := bridge.Config{
+		Observer: frantic{&observed{}},
+		Parked: func(ctx context.Context, _ string) (context.Context, func(bridge.Answer, error)) {
+			return ctx, func(bridge.Answer, error) { panic("told of the end") }
+		},
+	}
+	runWith(t, frantically, func(t *testing.T, w *world) {
+		asked := w.ask(ann, "a?", asking{})
+		w.reply(sidOf(ann, 0), "one")
+		want(t, <-asked, bridge.Replied, "one")
+		want(t, <-w.await(ann, bridge.At(0, sidOf(ann, 0), 0), time.Minute), bridge.Replied, "one")
+	})
+	frantically.Parked = func(context.Context, string) (context.Context, func(bridge.Answer, error)) {
+		panic("told of the begin")
+	}
+	runWith(t, frantically, func(t *testing.T, w *world) {
+		if got := <-w.ask(ann, "a?", asking{}); got.err == nil {
+			t.Errorf("answer = %s, want an error", got.Status)
 		}
 	})
 }

@@ -52,7 +52,7 @@ func (p *parking) take(c Customer, deadline time.Time) (*seat, error) {
 	return s, nil
 }
 
-// pause waits for a wake, at most until t. What it returns is that of over.
+// pause waits for a wake, at most until t. What it returns is that of ended.
 func (s *seat) pause(ctx context.Context, wake <-chan *Message, t time.Time) (ended bool, err error) {
 	timer := time.NewTimer(time.Until(s.nearest(t)))
 	defer timer.Stop()
@@ -62,7 +62,7 @@ func (s *seat) pause(ctx context.Context, wake <-chan *Message, t time.Time) (en
 	case <-s.taken:
 	case <-ctx.Done():
 	}
-	return s.over(ctx)
+	return s.ended(ctx)
 }
 
 // nearest is when to wake one that waits until t.
@@ -73,9 +73,9 @@ func (s *seat) nearest(t time.Time) time.Time {
 	return t
 }
 
-// over reports whether the wait has ended: the deadline has passed, the seat was taken
-// or the process drains. A caller who left is an error.
-func (s *seat) over(ctx context.Context) (ended bool, err error) {
+// ended reports whether the wait has: the deadline has passed, the seat was taken or
+// the process drains. A caller who left is an error.
+func (s *seat) ended(ctx context.Context) (ended bool, err error) {
 	if isClosed(s.taken) {
 		return true, nil
 	}

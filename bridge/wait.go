@@ -38,20 +38,25 @@ type then = func(Answer, error)
 // begin waits until there is a result. A mailbox that fails meanwhile is asked again
 // until the deadline.
 func (w *wait) begin(ctx context.Context, over then) {
-	if parked := w.b.config.Parked; parked != nil {
-		ctx, w.parked = parked(ctx, w.last().conversation)
-	}
 	w.ctx, w.over, w.bell.answer = ctx, over, w.turn
-	if w.finish(shielded(func() error { return w.proceed(ctx) })) {
+	if w.finish(shielded(w.first)) {
 		return
 	}
 	w.bell.rung.Add(1) // nobody else answers until all is set up
 	ring := w.bell.ring
 	w.timer = time.AfterFunc(time.Until(w.seat.nearest(w.due)), ring)
-	w.unhook = context.AfterFunc(ctx, ring)
+	w.unhook = context.AfterFunc(w.ctx, ring)
 	w.seat.onTaken(ring)
 	w.watch.Notify(ring)
 	w.bell.run() // for what happened before
+}
+
+// first reads what is there when the wait begins.
+func (w *wait) first() error {
+	if parked := w.b.config.Parked; parked != nil {
+		w.ctx, w.parked = parked(w.ctx, w.last().conversation)
+	}
+	return w.proceed(w.ctx)
 }
 
 // turn does what there is to do, and reports whether the wait is over.
@@ -72,7 +77,7 @@ func (w *wait) step() (err error) {
 		woken = true
 	default:
 	}
-	if w.ended, err = w.seat.over(w.ctx); err != nil {
+	if w.ended, err = w.seat.ended(w.ctx); err != nil {
 		return err
 	}
 	if woken || w.ended || !time.Now().Before(w.due) {
@@ -99,7 +104,7 @@ func (w *wait) finish(err error) (over bool) {
 		}
 	}
 	if w.parked != nil {
-		w.parked(answer, err)
+		w.b.outside(func() { w.parked(answer, err) })
 	}
 	w.over(answer, err)
 	return true

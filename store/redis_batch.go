@@ -24,9 +24,9 @@ const (
 // is queued.
 type batches struct {
 	redis.UniversalClient
-	ctx  context.Context // ends when they are closed
-	stop context.CancelFunc
-	work sync.WaitGroup
+	ctx  context.Context // ends when they are closed, with mu held
+	end  context.CancelFunc
+	work sync.WaitGroup // the trips
 
 	mu      sync.Mutex
 	trips   int        // under way
@@ -51,21 +51,31 @@ func batching(client redis.UniversalClient) (scripts redis.UniversalClient, stop
 		return client, func() {}, func() {}
 	}
 	b := &batches{UniversalClient: client}
-	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.ctx, b.end = context.WithCancel(context.Background())
 	return b, b.stop, b.work.Wait
 }
 
-// EvalSha runs a script: at once, or in the batch that follows a round trip under way.
-// What the server refuses there, though it knows the script, is tried once more by itself,
-// as go-redis knows which refusals are the connection's fault.
+func (b *batches) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end()
+}
+
+// EvalSha runs a script: at once if a round trip may begin, or in the batch that follows
+// one. What the server refuses there, though it knows the script, is tried once more by
+// itself, as go-redis knows which refusals are the connection's fault.
 func (b *batches) EvalSha(ctx context.Context, digest string, keys []string, args ...any) *redis.Cmd {
 	if ctx.Err() != nil { // of cases that are ready, select takes any
 		return failed(ctx, context.Cause(ctx))
 	}
-	c := b.queue(ctx, digest, keys, args)
-	if c == nil {
+	// go-redis heeds a deadline, but nothing else that ends a context.
+	if deadline, any := ctx.Deadline(); any && time.Until(deadline) < batchLimit && b.begin(nil) {
 		defer b.follow()
 		return b.UniversalClient.EvalSha(ctx, digest, keys, args...)
+	}
+	c := &batched{ctx: ctx, digest: digest, keys: keys, args: args, done: make(chan struct{})}
+	if b.begin(c) {
+		go b.send([]*batched{c})
 	}
 	select {
 	case <-c.done:
@@ -87,36 +97,45 @@ func failed(ctx context.Context, err error) *redis.Cmd {
 	return cmd
 }
 
-// queue has a script wait for a round trip to end. It is nil, and counts a trip that
-// follow is to end, if another may be under way.
-func (b *batches) queue(ctx context.Context, digest string, keys []string, args []any) *batched {
+// begin counts one more round trip if that may begin, until next is nil. If not, a script
+// waits for another to end.
+func (b *batches) begin(otherwise *batched) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.trips < tripsAtOnce {
+	switch {
+	case b.ctx.Err() != nil:
+		return false
+	case b.trips < tripsAtOnce:
 		b.trips++
-		return nil
+		b.work.Add(1)
+		return true
+	case otherwise != nil:
+		b.waiting = append(b.waiting, otherwise)
 	}
-	c := &batched{ctx: ctx, digest: digest, keys: keys, args: args, done: make(chan struct{})}
-	b.waiting = append(b.waiting, c)
-	return c
+	return false
 }
 
-// follow sends, after a round trip, batch after batch while scripts wait.
+// follow has sent, after a round trip, what waits.
 func (b *batches) follow() {
-	if next := b.next(); next != nil {
-		b.work.Go(func() {
-			for ; next != nil; next = b.next() {
-				b.run(next)
-			}
-		})
+	if batch := b.next(); batch != nil {
+		go b.send(batch)
 	}
 }
 
-// next is the batch that may be sent after a round trip. If it is nil the trip is no
-// longer counted.
+// send sends batch after batch while scripts wait.
+func (b *batches) send(batch []*batched) {
+	for ; batch != nil; batch = b.next() {
+		b.run(batch)
+	}
+}
+
+// next is the batch that may be sent after a round trip; nil ends that.
 func (b *batches) next() (batch []*batched) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		b.waiting = nil // their callers have left
+	}
 	for len(b.waiting) > 0 && len(batch) < batchSize {
 		if c := b.waiting[0]; c.ctx.Err() == nil { // or else its caller left
 			batch = append(batch, c)
@@ -125,6 +144,7 @@ func (b *batches) next() (batch []*batched) {
 	}
 	if batch == nil {
 		b.trips--
+		b.work.Done()
 	}
 	return batch
 }

@@ -112,3 +112,30 @@ func TestRedisClosedWhileFrozen(t *testing.T) {
 		t.Errorf("Close took %v", d)
 	}
 }
+
+// Who is cancelled while the server is slow leaves at once, also if nobody waits for it
+// as well.
+func TestRedisScriptIsCancelled(t *testing.T) {
+	s := storetest.StartRedis(t)
+	options, err := redis.ParseURL(s.URL)
+	check(t, err)
+	client, trips := redis.NewClient(options), &tripCounter{}
+	client.AddHook(trips)
+	r := store.NewRedis(client, store.Config{})
+	t.Cleanup(func() { _ = r.Close() })
+	_, err = r.Read(t.Context(), "CH0", -1)
+	check(t, err)
+	s.Freeze()
+	defer s.Thaw()
+	ctx, cancel := context.WithCancel(t.Context())
+	left, before := make(chan error), trips.batches.Load()
+	go func() {
+		_, err := r.Read(ctx, "CH0", -1)
+		left <- err
+	}()
+	eventually(t, "it is sent", func() bool { return trips.batches.Load() > before })
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("Read = %v, want its context's end", err)
+	}
+}

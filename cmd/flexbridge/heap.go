@@ -23,13 +23,20 @@ func boundGarbage(least uint64) {
 	var collected func(struct{})
 	collected = func(struct{}) {
 		runtimemetrics.Read(used)
-		live := uint64(1)
+		var live uint64
 		for _, u := range used {
 			live += u.Value.Uint64()
 		}
-		debug.SetGCPercent(int(max(50, 100*least/live)))
+		debug.SetGCPercent(garbagePercent(live, least))
 		// Each collection finds the next one of these, and calls back.
 		runtime.AddCleanup(&struct{ _ [32]byte }{}, collected, struct{}{})
 	}
 	collected(struct{}{})
+}
+
+// garbagePercent is the GOGC with which garbage is bounded. Go takes for live what was so
+// at the last collection, which is nothing before the first, but at least 4 MB (heapMinimum
+// in its runtime/mgcpacer.go), so that no GOGC may be higher than fits those.
+func garbagePercent(live, least uint64) int {
+	return int(max(50, 100*least/max(live, 4<<20)))
 }

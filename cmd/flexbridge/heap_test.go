@@ -34,3 +34,13 @@ func TestBoundGarbage(t *testing.T) {
 	runtime.KeepAlive(held)
 	wait("more than 100", func(percent uint64) bool { return percent > 100 })
 }
+
+// Before the first collection nothing is known to be in use.
+func TestGarbagePercent(t *testing.T) {
+	const mb = 1 << 20
+	for live, want := range map[uint64]int{0: 1600, 1 * mb: 1600, 4 * mb: 1600, 64 * mb: 100, 128 * mb: 50, 1000 * mb: 50} {
+		if got := garbagePercent(live, 64*mb); got != want {
+			t.Errorf("with %d MB in use: %d, want %d", live/mb, got, want)
+		}
+	}
+}
