@@ -51,7 +51,7 @@ func (w *wait) begin(ctx context.Context, over then) {
 	w.bell.run() // for what happened before
 }
 
-// first reads what is there when the wait begins.
+// first tells of the wait, and reads what is there when it begins.
 func (w *wait) first() error {
 	if parked := w.b.config.Parked; parked != nil {
 		w.ctx, w.parked = parked(w.ctx, w.last().conversation)
