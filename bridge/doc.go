@@ -10,6 +10,9 @@
 //   - [Bridge.Deliver] keeps what the desk reports, and wakes who waits for it;
 //   - [Bridge.Hint] looks at the desk for what somebody reports who need not be believed.
 //
+// Ask and Await block. [Bridge.AskThen] and [Bridge.AwaitThen] do the same and hold no
+// goroutine meanwhile.
+//
 // # Words
 //
 // A customer is who asks. A customer has at most one open conversation; the

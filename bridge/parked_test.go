@@ -3,8 +3,11 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"flexbridge/bridge"
 )
@@ -59,5 +62,33 @@ func TestParkedIsToldOf(t *testing.T) {
 		hangUp()
 		wantErr(t, <-third, context.Canceled)
 		expect("waits in "+sid, " context canceled")
+	})
+}
+
+// Who waits holds no goroutine, and is answered all the same.
+func TestWaitingTakesNoGoroutine(t *testing.T) {
+	runWith(t, bridge.Config{LooksPerSecond: 1000}, func(t *testing.T, w *world) {
+		before, replies := runtime.NumGoroutine(), make(chan outcome, 100)
+		over := func(a bridge.Answer, err error) { replies <- outcome{Answer: a, err: err} }
+		for i := range cap(replies) {
+			c := keys.Customer("username", fmt.Sprint("customer ", i))
+			if deadline := time.Now().Add(time.Minute); i%2 == 0 {
+				w.AskThen(t.Context(), bridge.Question{Customer: c, Text: "a?", Deadline: deadline}, over)
+			} else {
+				cursor := w.asked(c, "a?")
+				w.AwaitThen(t.Context(), c, cursor, deadline, over)
+			}
+		}
+		synctest.Wait()
+		if n := w.Parked(); n != cap(replies) {
+			t.Fatalf("%d wait, want %d", n, cap(replies))
+		}
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("%d goroutines, %d before", n, before)
+		}
+		for i := range cap(replies) {
+			w.reply(sidOf(keys.Customer("username", fmt.Sprint("customer ", i)), 0), "one")
+			want(t, <-replies, bridge.Replied, "one")
+		}
 	})
 }
