@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"flexbridge/api"
-	"flexbridge/bridge"
 )
 
 // A closed listener still notices who hangs up, and holds no file once nobody waits.
@@ -63,17 +62,6 @@ func TestNotParkedWithoutEpoll(t *testing.T) {
 	set(limit)
 	c := l.dial()
 	for range 50 { // of which some would be parked before the answer
-		c.write(sending)
-		<-l.entered
-		l.answer <- func() (bridge.Answer, error) {
-			if len(l.returned) > 0 {
-				t.Error("the handler returned before the answer")
-			}
-			return replied, nil
-		}
-		if status, raw := c.response(); status != http.StatusOK {
-			t.Fatalf("= %s", raw)
-		}
-		<-l.returned
+		l.stays(c, sending)
 	}
 }

@@ -157,3 +157,20 @@ func (l *lot) settled() error { return l.listener.Wait(l.t.Context()) }
 func come(a bridge.Answer, err error) func() (bridge.Answer, error) {
 	return func() (bridge.Answer, error) { return a, err }
 }
+
+// stays sends a request, and fails if its handler returns before it is answered.
+func (l *lot) stays(c *caller, request string) {
+	l.t.Helper()
+	c.write(request)
+	<-l.entered
+	l.answer <- func() (bridge.Answer, error) {
+		if len(l.returned) > 0 {
+			l.t.Error("the handler returned before the answer")
+		}
+		return replied, nil
+	}
+	if status, raw := c.response(); status != http.StatusOK {
+		l.t.Fatalf("= %s", raw)
+	}
+	<-l.returned
+}

@@ -124,18 +124,7 @@ func TestNotParked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLot(t, 1, nil)
-			c := l.dial()
-			c.write(request)
-			<-l.entered
-			l.answer <- func() (bridge.Answer, error) {
-				if len(l.returned) > 0 {
-					t.Error("the handler returned before the answer")
-				}
-				return replied, nil
-			}
-			if status, raw := c.response(); status != http.StatusOK {
-				t.Errorf("= %s", raw)
-			}
+			l.stays(l.dial(), request)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,3 +76,25 @@ func news(t *testing.T, m bridge.Mailbox) {
 }
 
 const none = -1
+
+// Who asked for it is told of each wake, once it can be taken.
+func notices(t *testing.T, m bridge.Mailbox) {
+	conv := newConversation()
+	w, err := m.Watch(t.Context(), conv)
+	check(t, err)
+	defer w.Close()
+	waiting := make(chan int, 1)
+	w.Notify(func() { waiting <- len(w.C()) })
+	for i := range 3 {
+		keep(t, m, conv, messages(i))
+		select {
+		case n := <-waiting:
+			if n != 1 {
+				t.Fatalf("told of wake %d when C has %d values, want 1", i, n)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("never told of wake %d", i)
+		}
+		<-w.C()
+	}
+}

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Mailbox) {
 		{"saying expires", sayingExpires},
 
 		{"wakes of conversations", wakesOfConversations},
+		{"notices of wakes", notices},
 		{"wakes of customers", wakesOfCustomers},
 		{"news", news},
 		{"watchers share", watchersShare},
